@@ -1,0 +1,125 @@
+//! Erigon 3 (`rpc/ethapi/block_fastjson.go`, `transaction_fastjson.go`).
+//!
+//! Blocks and transactions are structs in the order of their fields; receipts are Go maps as in Geth.
+
+use super::BlockField as Block;
+use super::TransactionField as Transaction;
+use super::{Client, Profile, geth};
+
+/// Erigon 3.
+pub(super) const ERIGON: Profile = Profile {
+    client: Client::Erigon,
+    block: &BLOCK,
+    header: &HEADER,
+    uncle: &UNCLE,
+    transaction: [&TRANSACTION; 5],
+    ..geth::GETH
+};
+
+const BLOCK: [Block; 26] = [
+    Block::Number,
+    Block::Hash,
+    Block::ParentHash,
+    Block::Nonce,
+    Block::MixHash,
+    Block::Sha3Uncles,
+    Block::LogsBloom,
+    Block::StateRoot,
+    Block::Miner,
+    Block::Difficulty,
+    Block::ExtraData,
+    Block::GasLimit,
+    Block::GasUsed,
+    Block::Timestamp,
+    Block::TransactionsRoot,
+    Block::ReceiptsRoot,
+    Block::BaseFeePerGas,
+    Block::WithdrawalsRoot,
+    Block::BlobGasUsed,
+    Block::ExcessBlobGas,
+    Block::ParentBeaconBlockRoot,
+    Block::RequestsHash,
+    Block::Size,
+    Block::Transactions,
+    Block::Uncles,
+    Block::Withdrawals,
+];
+
+const UNCLE: [Block; 24] = [
+    Block::Number,
+    Block::Hash,
+    Block::ParentHash,
+    Block::Nonce,
+    Block::MixHash,
+    Block::Sha3Uncles,
+    Block::LogsBloom,
+    Block::StateRoot,
+    Block::Miner,
+    Block::Difficulty,
+    Block::ExtraData,
+    Block::GasLimit,
+    Block::GasUsed,
+    Block::Timestamp,
+    Block::TransactionsRoot,
+    Block::ReceiptsRoot,
+    Block::BaseFeePerGas,
+    Block::WithdrawalsRoot,
+    Block::BlobGasUsed,
+    Block::ExcessBlobGas,
+    Block::ParentBeaconBlockRoot,
+    Block::RequestsHash,
+    Block::Size,
+    Block::Uncles,
+];
+
+const HEADER: [Block; 22] = [
+    Block::Number,
+    Block::Hash,
+    Block::ParentHash,
+    Block::Nonce,
+    Block::MixHash,
+    Block::Sha3Uncles,
+    Block::LogsBloom,
+    Block::StateRoot,
+    Block::Miner,
+    Block::Difficulty,
+    Block::ExtraData,
+    Block::GasLimit,
+    Block::GasUsed,
+    Block::Timestamp,
+    Block::TransactionsRoot,
+    Block::ReceiptsRoot,
+    Block::BaseFeePerGas,
+    Block::WithdrawalsRoot,
+    Block::BlobGasUsed,
+    Block::ExcessBlobGas,
+    Block::ParentBeaconBlockRoot,
+    Block::RequestsHash,
+];
+
+const TRANSACTION: [Transaction; 24] = [
+    Transaction::BlockHash,
+    Transaction::BlockNumber,
+    Transaction::BlockTimestamp,
+    Transaction::From,
+    Transaction::Gas,
+    Transaction::GasPrice,
+    Transaction::MaxPriorityFeePerGas,
+    Transaction::MaxFeePerGas,
+    Transaction::Hash,
+    Transaction::Input,
+    Transaction::Nonce,
+    Transaction::To,
+    Transaction::TransactionIndex,
+    Transaction::Value,
+    Transaction::Type,
+    Transaction::AccessList,
+    Transaction::ChainId,
+    Transaction::MaxFeePerBlobGas,
+    Transaction::BlobVersionedHashes,
+    Transaction::AuthorizationList,
+    Transaction::V,
+    Transaction::YParity,
+    Transaction::R,
+    Transaction::S,
+];
