@@ -1,0 +1,27 @@
+//! What the store writes and reads, beside what the same bytes cost without it. Prints markdown tables.
+//!
+//! `cargo bench -p hypasis-cache --bench store [-- write|read]`; without a name both.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a bench"
+)]
+
+mod blocks;
+mod meter;
+mod read;
+mod write;
+
+fn main() {
+    let named: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let wanted = |name: &str| named.is_empty() || named.iter().any(|word| word == name);
+    if wanted("write") {
+        write::print();
+    }
+    if wanted("read") {
+        read::print();
+    }
+}

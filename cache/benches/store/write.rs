@@ -1,0 +1,117 @@
+//! Verify-and-store of prebuilt blocks on two cores, beside its unavoidable parts on the same blocks.
+
+use std::hint::black_box;
+use std::path::Path;
+use std::thread;
+
+use hypasis_cache::{Store, Verified};
+use hypasis_chain::{Block, Body, ChainSpec, Level, Receipts, roots, verify};
+use rocksdb::{BlockBasedOptions, DBCompressionType, Env, SstFileWriter};
+
+use crate::blocks::{KINDS, mint, raw_bytes, store, trust, values};
+use crate::meter::{Cost, cost, median};
+
+/// Threads that verify and append, each a part of its own; while one waits for the disk, another works.
+const WORKERS: usize = 4;
+/// Runs, of which the middle counts; what is compared runs in turns.
+const ROUNDS: usize = 5;
+
+pub(crate) fn print() {
+    println!(
+        "| blocks | blocks/s | MB/s | CPU µs a block | roots, hashes, compression alone | share | stored B a block \
+         | raw RLP |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+    // The part of a worker is what it gets into the store at once: a section of small blocks, less of busy ones.
+    for (name, count, transactions, part) in [
+        ("at most 1 transaction", 65_536, 1, 8_192),
+        ("20 transactions", 16_384, 20, 8_192),
+        ("200 transactions", 2_048, 200, 1_024),
+    ] {
+        let (spec, blocks) = mint(count, transactions);
+        let (mut stored, mut alone, mut disk) = (Vec::new(), Vec::new(), 0);
+        for _ in 0..ROUNDS {
+            let folder = tempfile::tempdir().unwrap();
+            let store = store(&folder.path().join("store"), 256 << 20, false);
+            stored.push(cost(|| fill(&store, &spec, &blocks, part)).0);
+            disk = store.stats().disk_bytes;
+            alone.push(parts_alone(&blocks));
+        }
+        let per = |seconds: f64| seconds * 1e6 / count as f64;
+        let middle = |costs: &[Cost], of: fn(&Cost) -> f64| median(costs.iter().map(of).collect());
+        let (wall, cpu) = (middle(&stored, |cost| cost.wall), middle(&stored, |cost| cost.cpu));
+        let bare = median(alone.clone());
+        let share = median(stored.iter().zip(&alone).map(|(stored, alone)| alone / stored.cpu).collect());
+        println!(
+            "| {name} | {:.0} | {:.0} | {:.1} | {:.1} µs | {:.0} % | {} | {} |",
+            count as f64 / wall,
+            raw_bytes(&blocks) as f64 / wall / 1e6,
+            per(cpu),
+            per(bare),
+            share * 100.0,
+            disk / count,
+            raw_bytes(&blocks) as u64 / count,
+        );
+    }
+    println!();
+}
+
+/// Verifies at `full` and stores, as filling does.
+fn fill(store: &Store, spec: &ChainSpec, blocks: &[Block], part: usize) {
+    let parts: Vec<&[Block]> = blocks.chunks(part).collect();
+    thread::scope(|scope| {
+        for worker in 0..WORKERS {
+            let mine = parts.iter().skip(worker).step_by(WORKERS).copied();
+            scope.spawn(move || mine.for_each(|blocks| fill_part(store, spec, blocks)));
+        }
+    });
+}
+
+fn fill_part(store: &Store, spec: &ChainSpec, blocks: &[Block]) {
+    let range = blocks[0].id.number..=blocks[blocks.len() - 1].id.number;
+    let mut part = store.begin_part(range, KINDS.to_vec()).unwrap();
+    for block in blocks {
+        let checked = verify::verify(Level::Full, spec, block, block.id).unwrap();
+        let transaction_hashes = checked.transaction_hashes;
+        part.append(&Verified { block: block.clone(), transaction_hashes, senders: None }).unwrap();
+    }
+    part.finish(&trust()).unwrap();
+}
+
+/// CPU seconds of roots, transaction hashes and compression, one after the other on the same blocks.
+fn parts_alone(blocks: &[Block]) -> f64 {
+    let folder = Path::new("/bench");
+    let roots = cost(|| blocks.iter().for_each(roots_and_hashes)).0.cpu;
+    let compressed = cost(|| tables(blocks, folder, DBCompressionType::Zstd)).0.cpu;
+    let plain = cost(|| tables(blocks, folder, DBCompressionType::None)).0.cpu;
+    roots + (compressed - plain).max(0.0)
+}
+
+fn roots_and_hashes(block: &Block) {
+    let body = Body::parse(&block.body).unwrap();
+    let receipts = Receipts::parse(block.receipts.as_deref().unwrap()).unwrap();
+    black_box(roots::transactions_root(&body).unwrap());
+    black_box(roots::withdrawals_root(&body).unwrap());
+    black_box(roots::receipts_root(&receipts).unwrap());
+    for transaction in body.transactions() {
+        black_box(transaction.unwrap().hash());
+    }
+}
+
+/// Files in memory with blocks of the store's size: with and without compression, the difference is what that costs.
+fn tables(blocks: &[Block], folder: &Path, compression: DBCompressionType) {
+    let (env, mut options, mut table) =
+        (Env::mem_env().unwrap(), rocksdb::Options::default(), BlockBasedOptions::default());
+    table.set_block_size(16 << 10);
+    options.set_env(&env);
+    options.set_compression_type(compression);
+    options.set_block_based_table_factory(&table);
+    for family in 0..3 {
+        let mut file = SstFileWriter::create(&options);
+        file.open(folder.join(family.to_string())).unwrap();
+        for block in blocks {
+            file.put(block.id.number.to_be_bytes(), values(block)[family]).unwrap();
+        }
+        file.finish().unwrap();
+    }
+}

@@ -1,0 +1,21 @@
+//! The store's promises.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests, of which some speak to their parent process"
+)]
+mod coverage;
+mod damage;
+mod disk;
+mod history;
+mod kill;
+mod memory;
+mod model;
+mod pruning;
+mod steps;
+mod support;
+mod tip;
