@@ -1,0 +1,10 @@
+//! Where blocks come from: archives, nodes, the pool.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+mod archive;
+mod dev;
+mod fake;
+mod node;
+mod pool;
+mod sends;
+mod support;
