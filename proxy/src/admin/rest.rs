@@ -1,0 +1,82 @@
+//! Status, gaps and upstreams as JSON.
+
+use hypasis_cache::{Kind, Ranges, View};
+use serde_json::{Map, Value, json};
+
+use super::Parts;
+use crate::sync::Direction;
+
+/// The whole state on one page.
+pub(super) fn status(parts: &Parts) -> Value {
+    let sync = parts.sync.status();
+    let served = parts.served.now();
+    let view = parts.store.view();
+    let stats = parts.store.stats();
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "chain": { "name": parts.spec.name, "id": parts.spec.chain_id },
+        "uptime": parts.started.elapsed().as_secs(),
+        "validator_ready": served.latest.is_some() && sync.halted.is_none(),
+        "head": served.latest,
+        "safe": served.safe,
+        "finalized": served.finalized,
+        "served_locally": served.local,
+        "forward_sync": direction(&sync.forward),
+        "backward_sync": direction(&sync.backward),
+        "halted": sync.halted,
+        "checkpoint": sync.checkpoint,
+        "coverage": coverage(&view, sync.oldest),
+        "store": {
+            "disk_bytes": stats.disk_bytes,
+            "free_bytes": stats.free_bytes,
+            "memory_bytes": stats.memory_bytes,
+            "history_blocks": stats.history_blocks,
+            "tip_blocks": stats.tip_blocks,
+            "read_only": parts.store.read_only().as_deref(),
+        },
+        "rpc": parts.rpc.status(),
+        "upstreams": upstreams(parts),
+        "peers": [],
+    })
+}
+
+/// Missing heights between `oldest` and the head, inclusive, for each kind that is kept.
+pub(super) fn gaps(parts: &Parts) -> Value {
+    let view = parts.store.view();
+    let oldest = parts.sync.status().oldest;
+    let head = parts.served.now().latest.or(view.head()).map(|id| id.number);
+    let mut kinds = Map::new();
+    for (name, kind) in KEPT {
+        let missing = match head {
+            Some(head) if head >= oldest => view.ranges(kind).gaps(oldest..=head),
+            _ => Vec::new(),
+        };
+        let pairs = missing.into_iter().map(|gap| json!([gap.start(), gap.end()])).collect();
+        kinds.insert(name.to_owned(), Value::Array(pairs));
+    }
+    Value::Object(kinds)
+}
+
+/// Each upstream with its state, head and figures.
+pub(super) fn upstreams(parts: &Parts) -> Value {
+    serde_json::to_value(parts.pool.status()).unwrap_or_default()
+}
+
+/// Kinds that every store keeps (the log index comes later).
+const KEPT: [(&str, Kind); 3] =
+    [("header", Kind::Header), ("body", Kind::Body), ("receipts", Kind::Receipts)];
+
+fn coverage(view: &View, oldest: u64) -> Value {
+    let kinds = KEPT.into_iter().map(|(name, kind)| (name.to_owned(), intervals(&view.ranges(kind))));
+    let mut coverage: Map<String, Value> = kinds.collect();
+    coverage.insert("oldest".into(), oldest.into());
+    Value::Object(coverage)
+}
+
+fn intervals(ranges: &Ranges) -> Value {
+    Value::Array(ranges.iter().map(|range| json!([range.start(), range.end()])).collect())
+}
+
+fn direction(direction: &Direction) -> Value {
+    serde_json::to_value(direction).unwrap_or_default()
+}

@@ -1,0 +1,171 @@
+//! Puts the rooms together, in the order in which they depend on each other.
+//!
+//! Listeners are bound first, so that a taken port is said before anything else is touched. Then: which chain,
+//! the store, where blocks come from, the served head from the store alone, and the three services. Serving starts
+//! at once; nothing waits for an upstream except the very first start of a store whose chain nobody named.
+
+mod chain;
+mod gauges;
+mod upstreams;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy_primitives::B256;
+use anyhow::{Context, Result};
+use hypasis_cache::{Options, Store};
+use hypasis_chain::ChainSpec;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::admin::{self, Admin};
+use crate::config::Config;
+use crate::rpc::{self, Rpc};
+use crate::served::{Served, ServedHead};
+use crate::sync::{self, Sync};
+
+/// Share of `store.memory` that the database gets; the rest holds hot blocks' rendered answers.
+const DATABASE_SHARE: u64 = 2;
+
+/// A built appliance: everything is bound and open, nothing runs yet.
+#[derive(Debug)]
+pub struct App {
+    store: Store,
+    upstreams: upstreams::Upstreams,
+    rpc: Rpc,
+    sync: Sync,
+    admin: Admin,
+    rpc_listener: TcpListener,
+    admin_listener: TcpListener,
+}
+
+// === impl App ===
+
+impl App {
+    /// Binds, opens and connects everything; a failure here is the operator's to mend and says how.
+    pub async fn build(config: Config) -> Result<Self> {
+        let started = Instant::now();
+        let rpc_listener = bind("rpc.listen", config.rpc.listen).await?;
+        let admin_listener = bind("admin.listen", config.admin.listen).await?;
+        let plan = chain::resolve(&config).await?;
+        let spec = Arc::new(plan.spec);
+        let store = open_store(&config, spec.chain_id, spec.genesis_hash).await?;
+        let upstreams = upstreams::build(&config, &spec, plan.dev).await?;
+        let served = ServedHead::new(Served::default());
+        let mut registry = Registry::default();
+        gauges::register(&mut registry, store.clone(), upstreams.pool.clone(), served.clone());
+        let sync = Sync::new(
+            sync::Parts {
+                config: config.sync.clone(),
+                checkpoint: config.checkpoint.clone(),
+                store_config: config.store.clone(),
+                log: config.log.clone(),
+                spec: spec.clone(),
+                store: store.clone(),
+                sources: upstreams.sources.clone(),
+                served: served.clone(),
+            },
+            &mut registry,
+        );
+        let rpc = Rpc::new(
+            rpc::Parts {
+                memory: config.store.memory.bytes() / DATABASE_SHARE,
+                config: config.rpc,
+                spec: spec.clone(),
+                store: store.clone(),
+                pool: upstreams.pool.clone(),
+                served: served.clone(),
+            },
+            &mut registry,
+        );
+        let admin = Admin::new(admin::Parts {
+            spec,
+            store: store.clone(),
+            pool: upstreams.pool.clone(),
+            rpc: rpc.clone(),
+            sync: sync.clone(),
+            served,
+            registry,
+            started,
+        });
+        Ok(Self { store, upstreams, rpc, sync, admin, rpc_listener, admin_listener })
+    }
+
+    /// The bound address of the RPC port.
+    pub fn rpc_address(&self) -> SocketAddr {
+        local(&self.rpc_listener)
+    }
+
+    /// The bound address of the admin port.
+    pub fn admin_address(&self) -> SocketAddr {
+        local(&self.admin_listener)
+    }
+
+    /// Serves until `stopped` turns true, then drains for at most `grace` and closes the store.
+    pub async fn run(self, stopped: watch::Receiver<bool>, grace: Duration) -> Result<()> {
+        let followers = self.upstreams.spawn(stopped.clone());
+        let sync = tokio::spawn(self.sync.run(stopped.clone()));
+        let rpc = tokio::spawn(self.rpc.serve(self.rpc_listener, stopped.clone()));
+        // The admin port outlives the drain, so that readiness can be seen failing.
+        let (close_admin, admin_closed) = watch::channel(false);
+        let admin = tokio::spawn(self.admin.serve(self.admin_listener, stopped.clone(), admin_closed));
+        let mut stopping = stopped.clone();
+        let _ = stopping.wait_for(|stop| *stop).await;
+        let drained = async {
+            let _ = rpc.await;
+            let _ = sync.await;
+        };
+        if tokio::time::timeout(grace, drained).await.is_err() {
+            tracing::warn!(
+                ?grace,
+                "Requests were still open at the end of the grace period and are cut off."
+            );
+        }
+        drop(followers);
+        let store = self.store;
+        tokio::task::spawn_blocking(move || store.close()).await.context("closing the store")??;
+        close_admin.send_replace(true);
+        let _ = admin.await;
+        Ok(())
+    }
+}
+
+/// Opens the configured store for work without a network; the chain must be named.
+pub fn offline(config: &Config) -> Result<(Store, ChainSpec)> {
+    let mut alone = config.clone();
+    alone.upstream.clear();
+    let plan = tokio::runtime::Builder::new_current_thread().build()?.block_on(chain::resolve(&alone))?;
+    let store = Store::open(&options(config, plan.spec.chain_id, plan.spec.genesis_hash))?;
+    Ok((store, plan.spec))
+}
+
+async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("{key} = \"{address}\" cannot be bound"))
+}
+
+fn local(listener: &TcpListener) -> SocketAddr {
+    listener.local_addr().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)))
+}
+
+async fn open_store(config: &Config, chain_id: u64, genesis_hash: Option<B256>) -> Result<Store> {
+    let options = options(config, chain_id, genesis_hash);
+    std::fs::create_dir_all(&config.store.data_dir)
+        .with_context(|| format!("store.data_dir = {} cannot be made", config.store.data_dir.display()))?;
+    let opened =
+        tokio::task::spawn_blocking(move || Store::open(&options)).await.context("opening the store")?;
+    Ok(opened?)
+}
+
+fn options(config: &Config, chain_id: u64, genesis_hash: Option<B256>) -> Options {
+    Options {
+        path: config.store.data_dir.join("store"),
+        memory: config.store.memory.bytes() / DATABASE_SHARE,
+        chain_id,
+        genesis_hash,
+        direct_reads: config.store.direct_reads,
+        tip_blocks_max: config.store.tip_blocks_max,
+    }
+}

@@ -1,0 +1,7 @@
+//! The appliance's rooms, in process.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+mod config;
+mod rpc;
+mod support;
+mod sync;

@@ -1,0 +1,14 @@
+//! Filling the store in both directions, whatever the sources do.
+
+mod agreement;
+mod budget;
+mod checkpoint;
+mod filling;
+mod gaps;
+mod liars;
+mod links;
+mod reorgs;
+mod rig;
+mod served_head;
+mod space;
+mod tree;
