@@ -1,0 +1,14 @@
+//! The promises of the whole system, each shown on the binary that is shipped.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod anvil;
+mod archives;
+mod command_line;
+mod crash;
+mod development;
+mod geth;
+mod liars;
+mod tidy;
+mod upstream_loss;
+mod vectors;
