@@ -93,3 +93,17 @@ fn the_window_is_bounded_and_finality_never_goes_back() {
     drop(store);
     assert_eq!(open(folder.path()).view().finalized(), Some(trunk[9].block.id));
 }
+
+#[test]
+fn a_promotion_against_history_that_holds_another_block_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let trunk = chain(0, 8, B256::ZERO, 0);
+    let fork = chain(6, 1, trunk[5].block.id.hash, 1);
+    store.insert_tip(&fork, &trust("node")).unwrap();
+    store.set_canonical(&ids(&fork)).unwrap();
+    fill(&store, &trunk[1..7]).unwrap();
+    let promoted = store.promote(6);
+    assert!(matches!(promoted, Err(StoreError::Refused(_))), "{promoted:?}");
+    assert_held(&store.view(), &trunk[3]);
+}

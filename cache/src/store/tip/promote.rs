@@ -14,7 +14,7 @@ use hypasis_chain::Block;
 use rocksdb::WriteBatch;
 
 use super::{TipBlock, Window};
-use crate::coverage::Kind;
+use crate::coverage::{Kind, Ranges};
 use crate::store::SECTION;
 use crate::store::block::{Trust, Verified};
 use crate::store::core::Core;
@@ -53,6 +53,7 @@ fn write_parts(core: &Arc<Core>, number: u64) -> Result<(), StoreError> {
         let mut kinds = vec![Kind::Header, Kind::Body, Kind::Index];
         kinds.extend(first.receipts.then_some(Kind::Receipts));
         let range = first.id.number..=last.id.number;
+        agrees(core, run, moment.coverage.of(Kind::Header))?;
         if kinds.iter().all(|kind| moment.coverage.of(*kind).contains_all(&range)) {
             continue;
         }
@@ -61,6 +62,18 @@ fn write_parts(core: &Arc<Core>, number: u64) -> Result<(), StoreError> {
             part.append(&read(core, block)?)?;
         }
         part.finish_each(&trust_of(run))?;
+    }
+    Ok(())
+}
+
+/// History that is there already must hold these very blocks: what contradicts it does not become canonical by being
+/// dropped in its favour.
+fn agrees(core: &Core, run: &[&Arc<TipBlock>], held: &Ranges) -> Result<(), StoreError> {
+    for block in run.iter().filter(|block| held.contains(block.id.number)) {
+        let number = block.id.number;
+        if core.history_hash(number)? != Some(block.id.hash) {
+            return StoreError::refused(format!("history holds another block {number} than the tip window"));
+        }
     }
     Ok(())
 }
