@@ -17,7 +17,7 @@ build: setup
 ## Everything that CI checks.
 test: setup tools check
 	$(CARGO) build $(CARGO_FLAGS) -p hypasis-proxy
-	$(CARGO) test $(CARGO_FLAGS) --workspace --no-fail-fast
+	$(CARGO) test $(CARGO_FLAGS) --workspace --lib --bins --tests --no-fail-fast
 	@cat $(TARGET)/tools/left-out 2>/dev/null || true
 
 check: setup
