@@ -214,16 +214,7 @@ impl Responder {
             || Ok((Header::parse(&block.header)?, Body::parse(&block.body)?, Receipts::parse(list)?));
         let (header, body, receipts) = parsed().map_err(|error: RlpError| RpcError::server(error))?;
         let (spec, profile, hash) = (&self.spec, self.profile(), block.id.hash);
-        let parts = Parts {
-            spec,
-            profile,
-            hash,
-            header,
-            body,
-            senders: None,
-            transaction_hashes: None,
-            total_difficulty: None,
-        };
+        let parts = Parts::new(spec, profile, hash, header, body);
         write(&parts, &receipts).map_err(RpcError::server)
     }
 }
