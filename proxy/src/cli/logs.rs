@@ -27,6 +27,8 @@ pub(super) fn start(config: &LogConfig) -> Result<Level, Failure> {
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter(config)?)
         .with_writer(std::io::stderr)
+        // It would tell on stderr that stderr is gone, and panic.
+        .log_internal_errors(false)
         .with_ansi(colours);
     let (level, started) = match config.format {
         LogFormat::Text => {
