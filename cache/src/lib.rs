@@ -12,5 +12,5 @@ pub mod store;
 pub mod view;
 
 pub use coverage::{Kind, Kinds, Ranges};
-pub use store::{OpenError, Options, PartWriter, Stats, Store, StoreError, Trust, Verified};
+pub use store::{Findings, OpenError, Options, PartWriter, Stats, Store, StoreError, Trust, Verified};
 pub use view::{BlockRef, Tier, View};

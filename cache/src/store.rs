@@ -36,13 +36,14 @@ use hypasis_chain::BlockId;
 pub use self::block::{Trust, Verified};
 use self::core::Core;
 pub use self::error::{OpenError, StoreError};
-#[doc(hidden)]
 pub use self::families::Family;
+use self::families::Merging;
 use self::health::Cause;
 pub use self::part::PartWriter;
 pub use self::stats::Stats;
 use self::trace::{Observer, Unobserved};
-use crate::coverage::{Kinds, Ranges};
+pub use self::verify::Findings;
+use crate::coverage::{Kind, Kinds, Ranges};
 use crate::view::View;
 
 /// Heights of a section, the era unit; history is written in parts of aligned sections.
@@ -82,7 +83,13 @@ impl Store {
     /// Opens the store with an observer of its steps.
     #[doc(hidden)]
     pub fn open_observed(options: &Options, observer: Arc<dyn Observer>) -> Result<Self, OpenError> {
-        open::open(options, observer).map(|core| Self { core })
+        open::open(options, observer, Merging::On).map(|core| Self { core })
+    }
+
+    /// Opens the store for [`Self::verify`]: nothing is merged in the background, which would run into what
+    /// is damaged before it is dropped.
+    pub fn open_to_verify(options: &Options) -> Result<Self, OpenError> {
+        open::open(options, Arc::new(Unobserved), Merging::Off).map(|core| Self { core })
     }
 
     /// A consistent moment of the store. Cheap: take one for each request.
@@ -93,6 +100,9 @@ impl Store {
     /// Starts writing a contiguous part of one section, ascending. Kinds say what each block will bring. What of
     /// it is held already is not written again; what is being written elsewhere is refused.
     pub fn begin_part(&self, range: RangeInclusive<u64>, kinds: Kinds) -> Result<PartWriter, StoreError> {
+        if kinds.is_empty() || kinds.contains(&Kind::Logs) {
+            return StoreError::refused("a part brings headers, bodies, receipts, the index or senders");
+        }
         PartWriter::begin(Arc::clone(&self.core), range, &kinds)
     }
 
@@ -189,17 +199,24 @@ impl Store {
         stats::stats(&self.core)
     }
 
-    /// Reads and re-checks everything in `range`, of history and of the tip window: links, roots (to the level that
-    /// was claimed), indexes.
-    /// Reports each bad range; with `drop_bad` the sections of those are removed, so that they become gaps (not of the
-    /// tip window, which sync writes anew). Returns how many heights of history were read.
+    /// Reads and re-checks everything in `range`, of history and of the tip window: links, roots (to the
+    /// level that was claimed), and the indexes both ways. Reports what is bad. With `mend` bad blocks go, so
+    /// that they become gaps (of history their sections, of the tip window they and the canonical chain from
+    /// there on), and indexes are mended from the blocks. What cannot be mended in place is told, for
+    /// [`Self::renew`].
     pub fn verify(
         &self,
         range: RangeInclusive<u64>,
-        drop_bad: bool,
+        mend: bool,
         report: &mut dyn FnMut(RangeInclusive<u64>, &str),
-    ) -> Result<u64, StoreError> {
-        verify::verify(&self.core, range, drop_bad, report)
+    ) -> Result<Findings, StoreError> {
+        verify::verify(&self.core, range, mend, report)
+    }
+
+    /// Drops families that [`Self::verify`] found lost and makes them anew: indexes from the blocks, the tip
+    /// window empty. No other handle, view or writer of the store may be alive.
+    pub fn renew(&mut self, lost: &[Family]) -> Result<(), StoreError> {
+        verify::renew(&mut self.core, lost)
     }
 
     /// Syncs and closes what can be closed; further writes are refused.

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use alloy_primitives::B256;
 use anyhow::{Context, Result};
-use hypasis_cache::{Options, Store};
+use hypasis_cache::{OpenError, Options, Store};
 use hypasis_chain::ChainSpec;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -133,12 +133,15 @@ impl App {
     }
 }
 
-/// Opens the configured store for work without a network; the chain must be named.
-pub fn offline(config: &Config) -> Result<(Store, ChainSpec)> {
+/// Opens the configured store, in a way, for work without a network; the chain must be named.
+pub fn offline(
+    config: &Config,
+    open: impl FnOnce(&Options) -> Result<Store, OpenError>,
+) -> Result<(Store, ChainSpec)> {
     let mut alone = config.clone();
     alone.upstream.clear();
     let plan = tokio::runtime::Builder::new_current_thread().build()?.block_on(chain::resolve(&alone))?;
-    let store = Store::open(&options(config, plan.spec.chain_id, plan.spec.genesis_hash))?;
+    let store = open(&options(config, plan.spec.chain_id, plan.spec.genesis_hash))?;
     Ok((store, plan.spec))
 }
 

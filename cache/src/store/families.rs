@@ -57,25 +57,33 @@ pub enum Family {
     TipTransactions,
 }
 
-/// Memory that the families share.
+/// Whether files are merged in the background.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Merging {
+    On,
+    Off,
+}
+
+/// What the families share.
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) cache: Cache,
     pub(crate) buffers: WriteBufferManager,
     /// No entry of an index below this height is wanted any more; merging drops them.
     pub(crate) floor: Arc<AtomicU64>,
+    merging: Merging,
 }
 
 // === impl Shared ===
 
 impl Shared {
     /// `memory` bounds the block cache; write buffers, indexes and filters are charged to it.
-    pub(crate) fn new(memory: u64) -> Self {
+    pub(crate) fn new(memory: u64, merging: Merging) -> Self {
         let bytes = usize::try_from(memory).unwrap_or(usize::MAX);
         let cache = Cache::new_lru_cache(bytes);
         let buffers = bytes / WRITE_BUFFER_SHARE;
         let buffers = WriteBufferManager::new_write_buffer_manager_with_cache(buffers, false, cache.clone());
-        Self { cache, buffers, floor: Arc::default() }
+        Self { cache, buffers, floor: Arc::default(), merging }
     }
 }
 
@@ -129,6 +137,7 @@ impl Family {
         options.set_compaction_style(DBCompactionStyle::Level);
         options.set_level_compaction_dynamic_level_bytes(true);
         options.set_write_buffer_size(RECORD_BUFFER_BYTES);
+        options.set_disable_auto_compactions(shared.merging == Merging::Off);
         match self {
             Self::Headers | Self::Bodies | Self::Receipts | Self::Extra => {
                 options.set_compression_type(DBCompressionType::Zstd);

@@ -89,7 +89,10 @@ impl Health {
     /// Counts a damaged read of an index and stops writing.
     pub(crate) fn index_damaged(&self, family: &str) {
         self.damaged_reads.fetch_add(1, Ordering::Relaxed);
-        self.stop(Cause::Damage, format!("the index {family} is damaged on disk"));
+        self.stop(
+            Cause::Damage,
+            format!("the index {family} is damaged on disk; `store verify` makes it anew"),
+        );
     }
 
     /// Reads that met damage since the start.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Options;
 use super::core::{Core, Ledger};
 use super::error::{OpenError, StoreError};
-use super::families::{Family, Shared, database_options};
+use super::families::{Family, Merging, Shared, database_options};
 use super::health::{Cause, Health};
 use super::meta::{self, Intent};
 use super::trace::{Observer, Step};
@@ -29,10 +29,14 @@ struct Identity {
 }
 
 /// Opens the database, checks that it is ours, and makes it whole.
-pub(super) fn open(options: &Options, observer: Arc<dyn Observer>) -> Result<Arc<Core>, OpenError> {
+pub(super) fn open(
+    options: &Options,
+    observer: Arc<dyn Observer>,
+    merging: Merging,
+) -> Result<Arc<Core>, OpenError> {
     fs::create_dir_all(&options.path).map_err(|error| unreadable(&options.path, error))?;
     let hot = options.memory / HOT_SHARE;
-    let shared = Shared::new(options.memory - hot);
+    let shared = Shared::new(options.memory - hot, merging);
     let health = Health::default();
     let db = open_database(options, &shared, &health)?;
     let core = Arc::new(Core::new(db, options.clone(), shared, Hot::new(hot), health, observer));

@@ -15,7 +15,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use bytes::Bytes;
 use hypasis_chain::{Block, BlockId, Body};
 use rocksdb::{IngestExternalFileOptions, WriteBatch};
@@ -70,9 +70,6 @@ impl PartWriter {
         }
         if *range.end() > keys::NUMBER_MAX {
             return StoreError::refused(format!("heights end at {}", keys::NUMBER_MAX));
-        }
-        if kinds.is_empty() || kinds.contains(&Kind::Logs) {
-            return StoreError::refused("a part brings headers, bodies, receipts, the index or senders");
         }
         let mut kinds = kinds.to_vec();
         if kinds.contains(&Kind::Body) && !kinds.contains(&Kind::Senders) {
@@ -161,6 +158,24 @@ impl PartWriter {
     pub(super) fn append_extra(&mut self, number: u64, extra: &Bytes) -> Result<(), StoreError> {
         self.push(Family::Extra, number, extra.clone())?;
         self.extra.insert(number..=number);
+        self.advance();
+        Ok(())
+    }
+
+    /// Appends the next height's index entries alone: of its hash, and of its transactions if this part is
+    /// begun for the index.
+    pub(super) fn append_entries(
+        &mut self,
+        number: u64,
+        hash: Option<&B256>,
+        transactions: &[B256],
+    ) -> Result<(), StoreError> {
+        if let Some(hash) = hash {
+            self.hashes.push(number, 0, hash)?;
+        }
+        if self.writes(Kind::Index, number) {
+            self.locations.push_all(number, transactions)?;
+        }
         self.advance();
         Ok(())
     }

@@ -18,6 +18,7 @@ use super::block::{Trust, Verified};
 use super::core::Core;
 use super::error::StoreError;
 use super::families::Family;
+use super::health::Cause;
 use super::keys::{self, TipPart};
 use super::meta;
 use super::trace::Step;
@@ -168,7 +169,8 @@ pub(super) fn set_finalized(core: &Core, id: BlockId) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Reads the window from disk. Bodies and receipts are skipped over.
+/// Reads the window from disk. Bodies and receipts are skipped over. What is damaged is left out, and the
+/// canonical chain ends below it.
 pub(super) fn load(core: &Core) -> Result<Window, StoreError> {
     let mut window = Window::default();
     let mut rows = core.db.raw_iterator_cf(core.family(Family::TipBlocks)?);
@@ -177,26 +179,38 @@ pub(super) fn load(core: &Core) -> Result<Window, StoreError> {
         let Some(id) = keys::tip_id(key) else {
             return Err(StoreError::database("a key of the tip window is malformed"));
         };
-        if let Ok(tip) = serde_json::from_slice::<TipBlock>(value)
-            && tip.id == id
-        {
-            window.insert(tip);
-        } else {
-            tracing::error!(number = id.number, hash = %id.hash, "A block of the tip window is damaged and left out");
+        match serde_json::from_slice::<TipBlock>(value).ok().filter(|tip| tip.id == id) {
+            Some(tip) => window.insert(tip),
+            None => damaged(core, &format!("its block {} {} has no summary", id.number, id.hash)),
         }
         rows.seek(keys::tip(&id, TipPart::End));
     }
-    rows.status()?;
-    let canonical = core.family(Family::TipCanonical)?;
+    if let Err(error) = rows.status() {
+        damaged(core, error.as_ref());
+    }
     let mut chain = Vec::new();
-    for row in core.db.iterator_cf(canonical, IteratorMode::Start) {
-        let (_, hash) = row?;
-        let hash =
-            B256::try_from(&*hash).map_err(|_| StoreError::database("a canonical row is malformed"))?;
-        chain.extend(window.get(&hash).cloned());
+    for row in core.db.iterator_cf(core.family(Family::TipCanonical)?, IteratorMode::Start) {
+        let block =
+            row.map(|(_, hash)| B256::try_from(&*hash).ok().and_then(|hash| window.get(&hash).cloned()));
+        match block {
+            Ok(Some(block)) => chain.push(block),
+            Ok(None) => {
+                damaged(core, "a canonical block of it is not there");
+                break;
+            }
+            Err(error) => {
+                damaged(core, error.as_ref());
+                break;
+            }
+        }
     }
     window.set_canonical(0, chain);
     Ok(window)
+}
+
+fn damaged(core: &Core, what: &str) {
+    core.health
+        .stop(Cause::Damage, format!("the tip window is damaged on disk ({what}); `store verify` mends it"));
 }
 
 // === impl TipBlock ===

@@ -34,6 +34,8 @@ pub enum Step {
     Finalized,
     /// Promoted blocks and side forks leave the window in one synced batch.
     TipDrop,
+    /// Entries of an index, or rows of the tip window, are mended in one synced batch.
+    Mended(Family),
     /// A named record is written and synced.
     Record,
 }

@@ -61,33 +61,6 @@ fn a_family_that_is_not_known_is_refused_by_name() {
 }
 
 #[test]
-fn verify_finds_a_damaged_block_of_the_tip_window() {
-    let folder = tempfile::tempdir().unwrap();
-    let tip = chain(0, 8, B256::ZERO, 0);
-    let store = open(folder.path());
-    store.insert_tip(&tip, &crate::support::trust("node")).unwrap();
-    store.verify(0..=u64::MAX, false, &mut |range, why| panic!("{range:?}: {why}")).unwrap();
-    drop(store);
-    let families = rocksdb::DB::list_cf(&rocksdb::Options::default(), folder.path()).unwrap();
-    {
-        let mut raw = rocksdb::Options::default();
-        raw.set_prefix_extractor(rocksdb::SliceTransform::create_noop());
-        let db = rocksdb::DB::open_cf(&raw, folder.path(), &families).unwrap();
-        let rows = db.cf_handle("tip_blocks").unwrap();
-        // Block 5 gets the body of block 6; block 3 loses its receipts.
-        let key = |number: usize, part: u8| {
-            let id = tip[number].block.id;
-            [&id.number.to_be_bytes()[..], id.hash.as_slice(), &[part]].concat()
-        };
-        db.put_cf(rows, key(5, 2), &tip[6].block.body).unwrap();
-        db.delete_cf(rows, key(3, 3)).unwrap();
-    }
-    let mut told = Vec::new();
-    open(folder.path()).verify(0..=u64::MAX, false, &mut |range, _| told.push(range)).unwrap();
-    assert_eq!(told, vec![3..=3, 5..=5]);
-}
-
-#[test]
 fn a_damaged_file_is_a_miss_and_verify_drops_its_section_alone() {
     let folder = tempfile::tempdir().unwrap();
     let sound = chain(0, 300, B256::ZERO, 0);

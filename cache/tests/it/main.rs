@@ -14,6 +14,7 @@ mod disk;
 mod history;
 mod kill;
 mod memory;
+mod mending;
 mod model;
 mod pruning;
 mod steps;

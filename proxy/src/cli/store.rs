@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
-use hypasis_cache::{Kind, Store};
+use hypasis_cache::{Kind, OpenError, Options, Store};
 use hypasis_chain::ChainSpec;
 
 use super::{Failure, Flags, logs, print};
@@ -20,7 +20,8 @@ pub(super) enum Command {
     Stats(Flags),
     /// Print the intervals that are held, and the gaps between them
     Gaps(Flags),
-    /// Re-check every hash, root and index entry; drop what is bad, so that it is fetched again
+    /// Re-check every hash, root and index entry; drop bad blocks, so that they are fetched again, and mend
+    /// the indexes
     Verify(Verify),
     /// Verify archives (era1, ere, plain RLP chain files) and store their blocks
     Import(Import),
@@ -40,7 +41,7 @@ pub(super) struct Verify {
     /// Last height
     #[arg(long, default_value_t = u64::MAX)]
     to: u64,
-    /// Report only, drop nothing
+    /// Report only, change nothing
     #[arg(long)]
     keep: bool,
 }
@@ -119,9 +120,16 @@ pub(super) fn run(command: Command) -> Result<(), Failure> {
 
 /// Opens the configured store; its chain must be named, as no node is asked.
 fn open(flags: &Flags) -> Result<(Store, ChainSpec), Failure> {
+    open_with(flags, Store::open)
+}
+
+fn open_with(
+    flags: &Flags,
+    open: impl FnOnce(&Options) -> Result<Store, OpenError>,
+) -> Result<(Store, ChainSpec), Failure> {
     let config = flags.config()?;
     let _ = logs::start(&config.log)?;
-    Ok(offline(&config)?)
+    Ok(offline(&config, open)?)
 }
 
 /// Closes the store whatever happened, then tells the outcome.
@@ -166,19 +174,29 @@ fn gaps(store: &Store) -> Result<(), Failure> {
 // === impl Verify ===
 
 impl Verify {
-    /// Fails if anything was bad, whether or not it was dropped.
+    /// Fails if anything was bad, whether or not it was mended.
     fn run(&self) -> Result<(), Failure> {
-        let (store, _) = open(&self.flags)?;
+        let (mut store, _) = open_with(&self.flags, Store::open_to_verify)?;
         let mut bad = Vec::new();
-        let checked = store.verify(self.from..=self.to, !self.keep, &mut |range, what| {
-            bad.push(format!("{}..={}: {what}", range.start(), range.end()));
-        });
-        let checked = checked.map_err(anyhow::Error::from);
+        let outcome = self.check(&mut store, &mut bad);
         if bad.is_empty() {
-            return finish(&store, checked.map(|blocks| format!("{blocks} blocks are sound\n")));
+            return finish(&store, outcome);
         }
-        let done = if self.keep { "found" } else { "dropped" };
-        finish(&store, Ok(format!("{done}:\n{}\n", bad.join("\n"))))?;
+        // What was found is worth telling also if it could not be mended.
+        let done = if self.keep || outcome.is_err() { "found" } else { "found, and dropped or mended" };
+        print(format!("{done}:\n{}\n", bad.join("\n")).as_bytes())?;
+        finish(&store, outcome.map(|_| String::new()))?;
         Err(Failure::Negative)
+    }
+
+    fn check(&self, store: &mut Store, bad: &mut Vec<String>) -> Result<String, anyhow::Error> {
+        let findings = store.verify(self.from..=self.to, !self.keep, &mut |range, what| {
+            bad.push(format!("{}..={}: {what}", range.start(), range.end()));
+        })?;
+        if !self.keep && !findings.lost.is_empty() {
+            store.renew(&findings.lost)?;
+            bad.extend(findings.lost.iter().map(|family| format!("{} is made anew", family.name())));
+        }
+        Ok(format!("{} blocks are sound\n", findings.checked))
     }
 }

@@ -59,17 +59,56 @@ fn a_damaged_archive_is_refused_with_its_name_and_loses_nothing() {
     assert!(sound.status.success(), "{}", String::from_utf8_lossy(&sound.stderr));
 }
 
+#[test]
+fn whichever_file_of_the_store_is_damaged_verify_tells_it_and_leaves_a_sound_store() {
+    let dir = tempdir().unwrap();
+    let file = testdata().join("ethereum/era1/sepolia-00021-b8814b14.era1");
+    assert!(import(dir.path(), "sepolia", &file).status.success());
+    let store = dir.path().join("data/store");
+    let names = std::fs::read_dir(&store).unwrap().map(|entry| entry.unwrap().file_name());
+    let tables: Vec<_> = names.filter(|name| name.to_string_lossy().ends_with(".sst")).collect();
+    assert!(tables.len() >= 5, "headers, bodies, receipts and two indexes: {tables:?}");
+    let mut kept = 0;
+    for table in tables {
+        let copy = tempdir().unwrap();
+        let copied = Command::new("cp").arg("-a").arg(dir.path().join("data")).arg(copy.path()).status();
+        assert!(copied.unwrap().success());
+        damage(&copy.path().join("data/store").join(&table));
+        let found = verify(copy.path(), "sepolia");
+        let said = String::from_utf8_lossy(&found.stdout).into_owned();
+        assert_eq!(found.status.code(), Some(1), "{table:?}: {said}");
+        assert!(said.starts_with("found, and dropped or mended:"), "{table:?}: {said}");
+        assert!(said.lines().count() < 20, "what is wrong alike is told as one range: {said}");
+        let after = verify(copy.path(), "sepolia");
+        assert!(after.status.success(), "{table:?}: {}", String::from_utf8_lossy(&after.stdout));
+        kept += u32::from(after.stdout == b"8192 blocks are sound\n");
+    }
+    assert_eq!(kept, 2, "a damaged index costs no block");
+}
+
+/// Turns over some bytes of a table's data.
+fn damage(table: &Path) {
+    let mut bytes = std::fs::read(table).unwrap();
+    let from = bytes.len() / 8;
+    bytes[from..from + 64].iter_mut().for_each(|byte| *byte ^= 0xff);
+    std::fs::write(table, bytes).unwrap();
+}
+
+fn verify(dir: &Path, chain: &str) -> Output {
+    Command::new(binary())
+        .args(["store", "verify", "--chain", chain])
+        .args(["--data-dir".as_ref(), dir.join("data").as_os_str()])
+        .output()
+        .unwrap()
+}
+
 /// Imports a file, exports and verifies the store, then serves it with no upstream; returns the blocks asked for.
 fn imported(chain: &str, file: &Path, heights: [u64; 4]) -> Vec<Value> {
     let dir = tempdir().unwrap();
     let output = import(dir.path(), chain, file);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let data = dir.path().join("data");
-    let verify = Command::new(binary())
-        .args(["store", "verify", "--chain", chain, "--data-dir", data.to_str().unwrap()])
-        .output()
-        .unwrap();
-    assert!(verify.status.success(), "{}", String::from_utf8_lossy(&verify.stderr));
+    let verified = verify(dir.path(), chain);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
     let dead = format!("http://{}", hypasis_tests::process::free_address());
     let appliance = Appliance::start(dir.path(), &["--chain", chain, "--upstream", &dead]);
     let ask = |height: u64| {

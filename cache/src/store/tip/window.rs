@@ -87,6 +87,12 @@ impl Window {
         self.canonical.extend(branch.into_iter().map(|block| (block.id.number, block)));
     }
 
+    /// Takes out blocks, and the canonical chain from `cut` on.
+    pub(crate) fn take_out(&mut self, hashes: &[B256], cut: u64) {
+        self.canonical.split_off(&cut);
+        hashes.iter().for_each(|hash| drop(self.blocks.remove(hash)));
+    }
+
     /// Takes out all blocks up to `number`.
     pub(crate) fn drop_up_to(&mut self, number: u64) {
         self.blocks.retain(|_, block| block.id.number > number);

@@ -1,27 +1,116 @@
-//! Blocks of the tip window, canonical or not.
+//! The tip window: its blocks, canonical or not, their transactions both ways, and the canonical chain over
+//! them.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use bytes::Bytes;
-use hypasis_chain::{Body, Header, Level, Receipts, verify};
+use hypasis_chain::{BlockId, Body, Header, Level, Receipts, verify};
+use rocksdb::{IteratorMode, ReadOptions};
 
 use super::Report;
+use super::drop_tip::{self, Bad};
 use crate::store::core::Core;
+use crate::store::error::StoreError;
 use crate::store::families::Family;
 use crate::store::keys::{self, TipPart};
-use crate::store::tip::TipBlock;
+use crate::store::tip::{TipBlock, Window};
 
-/// Checks the blocks of the window in `range` and reports each bad one.
-pub(super) fn check(core: &Core, range: &RangeInclusive<u64>, report: Report<'_>) {
-    let window = &core.moment().window;
-    for block in window.blocks().into_iter().filter(|block| range.contains(&block.id.number)) {
-        if let Err(what) = check_block(core, block) {
-            report(block.id.number..=block.id.number, &format!("tip block {}: {what}", block.id.hash));
+/// Checks the window's blocks in `range`, reports what is bad, and with `mend` drops it. Tells which families
+/// cannot be read at all.
+pub(super) fn check(
+    core: &Core,
+    range: &RangeInclusive<u64>,
+    mend: bool,
+    report: Report<'_>,
+) -> Result<Vec<Family>, StoreError> {
+    let mut lost = Vec::new();
+    for family in [Family::TipBlocks, Family::TipCanonical, Family::TipTransactions] {
+        if let Err(error) = each(core, family, |_, _| ()) {
+            report(range.clone(), &format!("the tip window's {} cannot be read: {error}", family.name()));
+            lost.push(family);
         }
     }
+    if !lost.is_empty() {
+        return Ok(lost);
+    }
+    let bad = find(core, &core.moment().window, range)?;
+    for (id, what) in &bad.blocks {
+        report(id.number..=id.number, &format!("tip block {}: {what}", id.hash));
+    }
+    for (number, what) in &bad.canonical {
+        report(*number..=*number, &format!("the canonical chain of the tip: {what}"));
+    }
+    if mend && !(bad.blocks.is_empty() && bad.canonical.is_empty()) {
+        drop_tip::drop_bad(core, &bad)?;
+    }
+    Ok(lost)
 }
 
-fn check_block(core: &Core, block: &TipBlock) -> Result<(), String> {
+fn find(core: &Core, window: &Window, range: &RangeInclusive<u64>) -> Result<Bad, StoreError> {
+    let mut bad = Bad::default();
+    let entries = entries(core)?;
+    for block in window.blocks().into_iter().filter(|block| range.contains(&block.id.number)) {
+        let entries = entries.get(&block.id).copied().unwrap_or_default();
+        if let Err(what) = check_block(core, block, entries) {
+            bad.blocks.insert(block.id, what);
+        }
+    }
+    // What the window does not know of was left out when it was read, or left behind.
+    let mut unknown = |id: Option<BlockId>, what: &str| {
+        if let Some(id) = id.filter(|id| range.contains(&id.number) && window.get(&id.hash).is_none()) {
+            bad.blocks.entry(id).or_insert_with(|| what.to_owned());
+        }
+    };
+    each(core, Family::TipBlocks, |key, _| unknown(keys::tip_id(key), "its summary is damaged"))?;
+    entries.keys().for_each(|id| unknown(Some(*id), "its transactions are indexed, but it is not there"));
+    each(core, Family::TipCanonical, |key, hash| {
+        let number = key.try_into().map_or(0, u64::from_be_bytes);
+        let known = window.canonical_at(number).is_some_and(|block| block.id.hash.as_slice() == hash);
+        if range.contains(&number) && !known {
+            bad.canonical.insert(number, "it names a block that is not there");
+        }
+    })?;
+    for (below, block) in window.canonical().zip(window.canonical().skip(1)) {
+        let number = block.id.number;
+        if below.id.number.checked_add(1) == Some(number)
+            && below.id.hash != block.parent
+            && range.contains(&number)
+        {
+            bad.canonical.insert(number, "it does not follow the block below");
+        }
+    }
+    Ok(bad)
+}
+
+/// How many transactions of each block are indexed.
+fn entries(core: &Core) -> Result<BTreeMap<BlockId, usize>, StoreError> {
+    let mut entries = BTreeMap::new();
+    each(core, Family::TipTransactions, |key, _| {
+        if let Some(id) = keys::tip_transaction_block(key) {
+            *entries.entry(id).or_default() += 1;
+        }
+    })?;
+    Ok(entries)
+}
+
+/// Goes through all rows of a family.
+pub(super) fn each(
+    core: &Core,
+    family: Family,
+    mut take: impl FnMut(&[u8], &[u8]),
+) -> Result<(), StoreError> {
+    let mut options = ReadOptions::default();
+    options.set_total_order_seek(true);
+    options.fill_cache(false);
+    for row in core.db.iterator_cf_opt(core.family(family)?, options, IteratorMode::Start) {
+        let (key, value) = row?;
+        take(&key, &value);
+    }
+    Ok(())
+}
+
+fn check_block(core: &Core, block: &TipBlock, entries: usize) -> Result<(), String> {
     let raw = row(core, block, TipPart::Header)?;
     let header = Header::parse(&raw).map_err(|error| error.to_string())?;
     verify::check_identity(&header, block.id.number, block.id.hash).map_err(|fault| fault.to_string())?;
@@ -33,7 +122,7 @@ fn check_block(core: &Core, block: &TipBlock) -> Result<(), String> {
     if block.trust.level >= Level::Light {
         verify::check_body(&header, &body).map_err(|fault| fault.to_string())?;
     }
-    check_transactions(core, block, &body)?;
+    check_transactions(core, block, &body, entries)?;
     if block.receipts {
         let raw = row(core, block, TipPart::Receipts)?;
         let receipts = Receipts::parse(&raw).map_err(|error| error.to_string())?;
@@ -47,8 +136,9 @@ fn check_block(core: &Core, block: &TipBlock) -> Result<(), String> {
     Ok(())
 }
 
-/// Each transaction is found by its hash.
-fn check_transactions(core: &Core, block: &TipBlock, body: &Body<'_>) -> Result<(), String> {
+/// Each transaction is found by its hash, and nothing else is found in the block.
+fn check_transactions(core: &Core, block: &TipBlock, body: &Body<'_>, entries: usize) -> Result<(), String> {
+    let mut hashes = Vec::new();
     for (position, transaction) in (0_u32..).zip(body.transactions()) {
         let hash = transaction.map_err(|error| error.to_string())?.hash();
         let key = keys::tip_transaction(&hash, &block.id);
@@ -56,8 +146,15 @@ fn check_transactions(core: &Core, block: &TipBlock, body: &Body<'_>) -> Result<
         if found.map_err(|error| error.to_string())?.as_deref() != Some(&position.to_be_bytes()[..]) {
             return Err(format!("transaction {position} is not indexed"));
         }
+        hashes.extend_from_slice(hash.as_slice());
     }
-    Ok(())
+    if entries != body.transaction_count() {
+        return Err(format!("{entries} transactions are indexed, it has {}", body.transaction_count()));
+    }
+    match row(core, block, TipPart::Hashes)? == hashes {
+        true => Ok(()),
+        false => Err("the hashes of its transactions are not those of its body".to_owned()),
+    }
 }
 
 fn row(core: &Core, block: &TipBlock, part: TipPart) -> Result<Bytes, String> {
