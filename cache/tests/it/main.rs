@@ -11,6 +11,7 @@
 mod coverage;
 mod damage;
 mod disk;
+mod disk_full;
 mod history;
 mod kill;
 mod memory;
