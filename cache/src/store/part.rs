@@ -14,6 +14,7 @@ use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use alloy_primitives::{Address, B256};
 use bytes::Bytes;
@@ -205,13 +206,7 @@ impl PartWriter {
         let meta = core.family(Family::Meta)?;
         intent.put(&mut batch, meta).map_err(|error| StoreError::database(error.to_string()))?;
         core.write_synced(Step::Intent, batch)?;
-        for (family, files) in files {
-            core.step(Step::Ingest(family))?;
-            let mut options = IngestExternalFileOptions::default();
-            options.set_move_files(true);
-            let taken = core.db.ingest_external_file_cf_opts(core.family(family)?, &options, files);
-            taken.map_err(|error| core.failed(error))?;
-        }
+        take_in(&core, files)?;
         self.cover(&written, trust, &intent)
     }
 
@@ -254,7 +249,7 @@ impl PartWriter {
     fn build(&mut self) -> Result<Vec<(Family, Vec<PathBuf>)>, StoreError> {
         let (core, scratch) = (Arc::clone(&self.core), self.scratch.clone());
         let (hashes, locations) = (std::mem::take(&mut self.hashes), std::mem::take(&mut self.locations));
-        let indexes = std::thread::scope(|scope| {
+        let indexes = thread::scope(|scope| {
             let write = |family, keys: IndexKeys| {
                 let (shared, scratch) = (&core.shared, &scratch);
                 scope.spawn(move || keys.write(family, shared, scratch))
@@ -333,6 +328,30 @@ impl Drop for PartWriter {
             self.core.ledger().reservations.release(reservation);
         }
     }
+}
+
+/// Takes the files into the database, the families beside each other: each waits for syncs of its own.
+fn take_in(core: &Core, files: Vec<(Family, Vec<PathBuf>)>) -> Result<(), StoreError> {
+    thread::scope(|scope| {
+        let (mut running, mut outcome) = (Vec::new(), Ok(()));
+        for (family, files) in files {
+            outcome = core.step(Step::Ingest(family));
+            if outcome.is_err() {
+                break;
+            }
+            running.push(scope.spawn(move || ingest(core, family, files)));
+        }
+        let died = |_| Err(core.failed("a thread that takes files in died"));
+        let taken = running.into_iter().map(|thread| thread.join().unwrap_or_else(died));
+        taken.fold(outcome, Result::and)
+    })
+}
+
+fn ingest(core: &Core, family: Family, files: Vec<PathBuf>) -> Result<(), StoreError> {
+    let mut options = IngestExternalFileOptions::default();
+    options.set_move_files(true);
+    let taken = core.db.ingest_external_file_cf_opts(core.family(family)?, &options, files);
+    taken.map_err(|error| core.failed(error))
 }
 
 /// Removes the files of parts that a crash left unfinished.
