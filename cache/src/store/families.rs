@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, CompactionDecision, DBCompactionStyle, DBCompressionType,
-    Options, SliceTransform, WriteBufferManager,
+    DataBlockIndexType, Options, SliceTransform, WriteBufferManager,
 };
 
 use super::{Options as StoreOptions, keys};
@@ -183,8 +183,11 @@ pub(crate) fn database_options(shared: &Shared, store: &StoreOptions) -> Options
 }
 
 /// Every height is read by its whole key, so a filter would say nothing that coverage does not; the index of a
-/// section is cut into pages, so that one read does not load it whole.
+/// section is cut into pages, so that one read does not load it whole. In a block a hash leads to the row: going
+/// through the rows before it touches memory all over the block.
 fn values(table: &mut BlockBasedOptions) {
+    table.set_block_restart_interval(1);
+    table.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
     table.set_block_size(VALUE_BLOCK_BYTES);
     table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
 }

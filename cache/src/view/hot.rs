@@ -3,10 +3,17 @@
 //! A block of the tip is known by its hash, one of history by its height and the epoch (the last removal there), so
 //! that neither a reorg nor a removal can ever bring back what is not there any more.
 
+mod hashes;
+mod headers;
+mod seen;
+
 use alloy_primitives::B256;
 use bytes::Bytes;
 use moka::sync::Cache;
 
+use self::hashes::Hashes;
+use self::headers::Headers;
+use self::seen::Seen;
 use crate::coverage::Kind;
 
 /// What an entry costs beside its bytes.
@@ -18,7 +25,9 @@ const HASH_SHARE: u64 = 16;
 #[derive(Debug)]
 pub(crate) struct Hot {
     parts: Cache<HotKey, Bytes>,
-    hashes: Cache<(u64, u64), B256>,
+    seen: Seen,
+    hashes: Hashes,
+    headers: Headers,
 }
 
 /// Names bytes that never change.
@@ -34,35 +43,53 @@ pub(crate) enum HotKey {
 
 impl Hot {
     pub(crate) fn new(memory: u64) -> Self {
-        let hashes = memory / HASH_SHARE;
+        let hashes = Hashes::new(memory / HASH_SHARE);
+        let seen = Seen::new(memory);
+        let headers = Headers::new(memory);
+        let parts = memory.saturating_sub(hashes.bytes() + headers.bytes()).saturating_sub(seen.bytes());
         let weigh = |_: &HotKey, bytes: &Bytes| {
             u32::try_from(bytes.len()).unwrap_or(u32::MAX).saturating_add(ENTRY_BYTES)
         };
-        Self {
-            parts: Cache::builder().max_capacity(memory - hashes).weigher(weigh).build(),
-            hashes: Cache::builder().max_capacity(hashes / u64::from(ENTRY_BYTES)).build(),
-        }
+        Self { parts: Cache::builder().max_capacity(parts).weigher(weigh).build(), seen, hashes, headers }
     }
 
     pub(crate) fn part(&self, key: &HotKey) -> Option<Bytes> {
         self.parts.get(key)
     }
 
+    /// Keeps what was read now and a short while ago too. Most of what is read once is not read again, and
+    /// taking it in costs as much as reading it from the database's cache.
+    pub(crate) fn put_read(&self, key: HotKey, bytes: &Bytes) {
+        if self.seen.again(&key) {
+            self.put_part(key, bytes.clone());
+        }
+    }
+
+    /// Keeps what is sure to be asked for again.
     pub(crate) fn put_part(&self, key: HotKey, bytes: Bytes) {
         self.parts.insert(key, bytes);
     }
 
     pub(crate) fn hash(&self, number: u64, epoch: u64) -> Option<B256> {
-        self.hashes.get(&(number, epoch))
+        self.hashes.get(number, epoch)
     }
 
     pub(crate) fn put_hash(&self, number: u64, epoch: u64, hash: B256) {
-        self.hashes.insert((number, epoch), hash);
+        self.hashes.put(number, epoch, &hash);
+    }
+
+    /// A header that was read to name its block.
+    pub(crate) fn header(&self, number: u64, epoch: u64) -> Option<Bytes> {
+        self.headers.get(number, epoch)
+    }
+
+    pub(crate) fn put_header(&self, number: u64, epoch: u64, header: Bytes) {
+        self.headers.put(number, epoch, header);
     }
 
     /// Bytes held now, roughly.
     pub(crate) fn bytes(&self) -> u64 {
-        let hashes = self.hashes.entry_count().saturating_mul(ENTRY_BYTES.into());
-        self.parts.weighted_size().saturating_add(hashes)
+        let tables = self.hashes.bytes() + self.headers.bytes() + self.seen.bytes();
+        self.parts.weighted_size().saturating_add(tables)
     }
 }

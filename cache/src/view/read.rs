@@ -32,8 +32,9 @@ impl View {
             return Ok(Some(history(hash)));
         }
         let Some(header) = self.history(Kind::Header, number)? else { return Ok(None) };
-        let hash = alloy_primitives::keccak256(header);
+        let hash = alloy_primitives::keccak256(&header);
         self.core.hot.put_hash(number, epoch, hash);
+        self.core.hot.put_header(number, epoch, header);
         Ok(Some(history(hash)))
     }
 
@@ -82,8 +83,10 @@ impl View {
         }
         let (Some((family, _)), epoch) = (places(kind), self.moment.epoch(number)) else { return Ok(None) };
         let key = HotKey::History(kind, number, epoch);
-        if let Some(bytes) = self.core.hot.part(&key) {
-            return Ok(Some(bytes));
+        let named = (kind == Kind::Header).then(|| self.core.hot.header(number, epoch)).flatten();
+        let hot = named.or_else(|| self.core.hot.part(&key));
+        if hot.is_some() {
+            return Ok(hot);
         }
         let row = self.core.value(family, number)?;
         // Rows are deleted only after the epoch has moved on: whoever still sees the old one has read what was
@@ -99,7 +102,7 @@ impl View {
                 return Err(StoreError::Damaged { number, what: "a row is gone" });
             }
         };
-        self.core.hot.put_part(key, bytes.clone());
+        self.core.hot.put_read(key, &bytes);
         Ok(Some(bytes))
     }
 
