@@ -6,12 +6,13 @@
 
 mod hot;
 mod read;
+mod scan;
 
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256};
 use bytes::Bytes;
-use hypasis_chain::BlockId;
+use hypasis_chain::{BlockId, Level};
 
 pub(crate) use self::hot::Hot;
 use crate::coverage::{Kind, Ranges};
@@ -73,9 +74,38 @@ impl View {
         }
     }
 
+    /// To which level the block was verified when it was stored: `none` (or `header`), `light` or `full`.
+    pub fn level(&self, id: &BlockId) -> Level {
+        match self.moment.window.get(&id.hash) {
+            Some(tip) => tip.trust.level,
+            None => self.moment.doubts.level(id.number),
+        }
+    }
+
     /// Heights for which `kind` is held, history and canonical tip together.
     pub fn ranges(&self, kind: Kind) -> Ranges {
         self.moment.ranges(kind)
+    }
+
+    /// Heights whose headers, bodies and receipts are held and were verified to `level` at least.
+    pub fn whole(&self, level: Level) -> Ranges {
+        let held = self.ranges(Kind::Body).intersection(&self.ranges(Kind::Receipts));
+        let held = held.intersection(&self.ranges(Kind::Header));
+        let mut whole = held.difference(self.moment.doubts.below(level));
+        for block in self.moment.window.canonical() {
+            if block.trust.level < level {
+                whole.remove(block.id.number..=block.id.number);
+            } else if held.contains(block.id.number) {
+                whole.insert(block.id.number..=block.id.number);
+            }
+        }
+        whole
+    }
+
+    /// The highest canonical block whose header and body are held, wherever it is.
+    pub fn top_with_body(&self) -> Option<BlockId> {
+        let held = self.ranges(Kind::Header).intersection(&self.ranges(Kind::Body));
+        self.by_number(held.last()?).ok().flatten().map(|block| block.id)
     }
 
     /// The canonical block at `number`, if its header is held.
@@ -104,6 +134,14 @@ impl View {
         match self.tip_transaction(hash)? {
             Some(found) => Ok(Some(found)),
             None => self.indexed_transaction(hash),
+        }
+    }
+
+    /// Header RLP of the canonical block at `number`: spares hashing it.
+    pub fn header_at(&self, number: u64) -> Result<Option<Bytes>, StoreError> {
+        match self.moment.window.canonical_at(number) {
+            Some(block) => self.tip(Kind::Header, &block.id),
+            None => self.history(Kind::Header, number),
         }
     }
 

@@ -8,6 +8,7 @@
 use alloy_primitives::{B256, Bloom, BloomInput};
 
 use crate::rlp::{Item, Items, RlpError, write_list, write_list_prefix, write_string, write_uint};
+use crate::roots::blooms::Blooms;
 
 /// One receipt in slim form.
 #[derive(Clone, Copy, Debug)]
@@ -227,6 +228,31 @@ pub fn slim_from_consensus(consensus: &[u8], out: &mut Vec<u8>) -> Result<Bloom,
     slim.extend_from_slice(receipt.rest);
     write_list(out, &slim);
     Ok(bloom)
+}
+
+/// Makes the consensus list of a block's receipts from their slim list, blooms included, as eth/68 sends it: typed
+/// receipts are byte strings in it. `None` if the list becomes larger than `bytes_max`: it may be fifty times the slim
+/// one.
+pub fn consensus_list(slim: &Receipts<'_>, bytes_max: usize) -> Result<Option<Vec<u8>>, RlpError> {
+    let mut blooms = Blooms::default();
+    let (mut payload, mut consensus) = (Vec::with_capacity(slim.raw().len().saturating_mul(2)), Vec::new());
+    for receipt in slim.iter() {
+        let receipt = receipt?;
+        let bloom = blooms.of(&receipt)?;
+        if receipt.kind() == 0 {
+            receipt.write_consensus(&bloom, &mut payload);
+        } else {
+            consensus.clear();
+            receipt.write_consensus(&bloom, &mut consensus);
+            write_string(&mut payload, &consensus);
+        }
+        if payload.len() > bytes_max {
+            return Ok(None);
+        }
+    }
+    let mut list = Vec::with_capacity(payload.len() + 9);
+    write_list(&mut list, &payload);
+    Ok(Some(list))
 }
 
 /// Makes the slim list of a block's receipts from their consensus bytes, checking that each bloom is the one

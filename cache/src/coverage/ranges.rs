@@ -21,6 +21,11 @@ impl Ranges {
         range.is_empty() || self.around(*range.start()).is_some_and(|(_, to)| to >= *range.end())
     }
 
+    /// The interval that `number` lies in.
+    pub fn run(&self, number: u64) -> Option<RangeInclusive<u64>> {
+        self.around(number).map(|(from, to)| from..=to)
+    }
+
     /// Adds `range`, joining what it touches.
     pub fn insert(&mut self, range: RangeInclusive<u64>) {
         if range.is_empty() {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hypasis_chain::BlockId;
 
 use super::tip::Window;
+use super::trust::Doubts;
 use crate::coverage::{Coverage, Kind, Ranges};
 
 /// Coverage of history and the canonical index of the tip, always swapped together.
@@ -20,6 +21,8 @@ pub(crate) struct Moment {
     pub(crate) finalized: Option<BlockId>,
     /// The one served head.
     pub(crate) head: Option<BlockId>,
+    /// Heights of history that were not verified to the highest level.
+    pub(crate) doubts: Doubts,
     /// What was removed lately.
     removals: Arc<Removals>,
 }
@@ -53,6 +56,19 @@ impl Moment {
         let touched = |(_, range): &&(u64, RangeInclusive<u64>)| range.contains(&number);
         let last = self.removals.last.iter().rev().find(touched);
         last.map_or(self.removals.forgotten, |(count, _)| *count)
+    }
+
+    /// The first height of `range` that a removal touched between this moment and `later`.
+    pub(crate) fn first_removed(&self, later: &Self, range: &RangeInclusive<u64>) -> Option<u64> {
+        if self.removals.count == later.removals.count {
+            return None;
+        }
+        if later.removals.forgotten > self.removals.count {
+            return Some(*range.start());
+        }
+        let since = later.removals.last.iter().filter(|(count, _)| *count > self.removals.count);
+        let touching = since.filter(|(_, gone)| gone.start() <= range.end() && gone.end() >= range.start());
+        touching.map(|(_, gone)| *gone.start().max(range.start())).min()
     }
 
     /// Counts a removal of `range`.

@@ -146,8 +146,10 @@ fn load(core: &Core) -> Result<(), OpenError> {
     let mut ledger = core.ledger();
     let Ledger { trust, .. } = &mut *ledger;
     meta::trust(&core.db, meta, |from, to, record| trust.load(from, to, record)).map_err(unreadable)?;
+    let doubts = trust.doubts();
     core.publish(&mut ledger, |moment| {
         moment.coverage = coverage;
+        moment.doubts = doubts;
         moment.finalized = finalized;
         moment.window = window;
     });

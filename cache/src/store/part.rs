@@ -241,7 +241,13 @@ impl PartWriter {
         intent.delete(&mut batch, meta);
         core.write_synced(Step::Coverage, batch)?;
         core.step(Step::Publish)?;
-        core.publish(&mut ledger, |moment| moment.coverage = coverage);
+        core.publish(&mut ledger, |moment| {
+            moment.coverage = coverage;
+            for (range, trust) in trust {
+                let range = *range.start().max(written.start())..=*range.end().min(written.end());
+                moment.doubts.note(&range, trust.level);
+            }
+        });
         Ok(())
     }
 

@@ -48,6 +48,7 @@ fn remove_reserved(core: &Core, range: &RangeInclusive<u64>) -> Result<(), Store
         core.step(Step::Publish)?;
         core.publish(&mut ledger, |moment| {
             moment.coverage = coverage;
+            moment.doubts.forget(range);
             moment.removed(range.clone());
         });
     }

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use hypasis_chain::Level;
+
 use super::SECTION;
 use super::block::Trust;
+use crate::coverage::Ranges;
 
 /// Trust records by range. What is written later replaces what lay there.
 #[derive(Clone, Debug, Default)]
@@ -19,12 +22,64 @@ pub(crate) struct TrustChange {
     pub(crate) delete: Vec<u64>,
 }
 
+/// Which heights of history were verified to less than the levels that matter to readers. Where everything is verified
+/// in full, which is the default, both sets are empty.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Doubts {
+    below_light: Ranges,
+    below_full: Ranges,
+}
+
+// === impl Doubts ===
+
+impl Doubts {
+    /// `range` was verified to `level` now.
+    pub(crate) fn note(&mut self, range: &RangeInclusive<u64>, level: Level) {
+        self.forget(range);
+        if level < Level::Light {
+            self.below_light.insert(range.clone());
+        }
+        if level < Level::Full {
+            self.below_full.insert(range.clone());
+        }
+    }
+
+    /// `range` is held no more.
+    pub(crate) fn forget(&mut self, range: &RangeInclusive<u64>) {
+        self.below_light.remove(range.clone());
+        self.below_full.remove(range.clone());
+    }
+
+    /// Heights that were not verified to `level`, as far as they are held.
+    pub(crate) fn below(&self, level: Level) -> &Ranges {
+        if level > Level::Light { &self.below_full } else { &self.below_light }
+    }
+
+    /// To which level `number` was verified, if it is held: `none`, `light` or `full`.
+    pub(crate) fn level(&self, number: u64) -> Level {
+        match (self.below_full.contains(number), self.below_light.contains(number)) {
+            (false, _) => Level::Full,
+            (true, false) => Level::Light,
+            (true, true) => Level::None,
+        }
+    }
+}
+
 // === impl TrustMap ===
 
 impl TrustMap {
     /// Takes a row as it was stored.
     pub(crate) fn load(&mut self, from: u64, to: u64, trust: Trust) {
         self.ranges.insert(from, (to, trust));
+    }
+
+    /// What is to be doubted by all records.
+    pub(crate) fn doubts(&self) -> Doubts {
+        let mut doubts = Doubts::default();
+        for (from, (to, trust)) in self.ranges.iter().filter(|(_, (_, trust))| trust.level < Level::Full) {
+            doubts.note(&(*from..=*to), trust.level);
+        }
+        doubts
     }
 
     /// The records within `range`, cut to it.

@@ -77,7 +77,7 @@ impl View {
         })
     }
 
-    fn history(&self, kind: Kind, number: u64) -> Result<Option<Bytes>, StoreError> {
+    pub(super) fn history(&self, kind: Kind, number: u64) -> Result<Option<Bytes>, StoreError> {
         if !self.moment.coverage.of(kind).contains(number) {
             return Ok(None);
         }
@@ -106,7 +106,7 @@ impl View {
         Ok(Some(bytes))
     }
 
-    fn tip(&self, kind: Kind, id: &BlockId) -> Result<Option<Bytes>, StoreError> {
+    pub(super) fn tip(&self, kind: Kind, id: &BlockId) -> Result<Option<Bytes>, StoreError> {
         let (Some((family, part)), Some(block)) = (places(kind), self.moment.window.get(&id.hash)) else {
             return Ok(None);
         };
@@ -145,7 +145,7 @@ impl View {
 }
 
 /// Where a kind's bytes lie in history and in the tip.
-fn places(kind: Kind) -> Option<(Family, TipPart)> {
+pub(super) fn places(kind: Kind) -> Option<(Family, TipPart)> {
     match kind {
         Kind::Header => Some((Family::Headers, TipPart::Header)),
         Kind::Body => Some((Family::Bodies, TipPart::Body)),

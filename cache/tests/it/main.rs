@@ -18,6 +18,7 @@ mod memory;
 mod mending;
 mod model;
 mod pruning;
+mod scan;
 mod steps;
 mod support;
 mod tip;

@@ -1,0 +1,109 @@
+//! Rows in a row: the blocks of a height range by one walk of the database.
+
+use std::ops::{ControlFlow, RangeInclusive};
+
+use rocksdb::ReadOptions;
+
+use super::View;
+use super::read::places;
+use crate::coverage::Kind;
+use crate::store::StoreError;
+use crate::store::keys;
+
+// === impl View ===
+
+impl View {
+    /// Hands the bytes of `kind` of the canonical blocks in `range` to `visit`, ascending, up to the first height
+    /// that is not held or until `visit` breaks. Returns how many it was given.
+    ///
+    /// A block of history costs a fraction of a point read here. What is read this way passes by the hot layer, so
+    /// that a peer that reads the whole chain does not push out what others ask for again and again.
+    pub fn scan(
+        &self,
+        kind: Kind,
+        range: RangeInclusive<u64>,
+        visit: &mut dyn FnMut(u64, &[u8]) -> ControlFlow<()>,
+    ) -> Result<u64, StoreError> {
+        let (mut at, end) = range.into_inner();
+        let mut visited = 0_u64;
+        while at <= end {
+            let walk = match self.moment.coverage.of(kind).run(at) {
+                Some(run) => self.walk(kind, at..=end.min(*run.end()), visit)?,
+                None => self.visit_tip(kind, at, visit)?,
+            };
+            visited = visited.saturating_add(walk.visited);
+            match at.checked_add(walk.visited) {
+                Some(next) if walk.on => at = next,
+                _ => break,
+            }
+        }
+        Ok(visited)
+    }
+
+    /// Walks history, of which all of `range` is covered in this view.
+    fn walk(
+        &self,
+        kind: Kind,
+        range: RangeInclusive<u64>,
+        visit: &mut dyn FnMut(u64, &[u8]) -> ControlFlow<()>,
+    ) -> Result<Walk, StoreError> {
+        let mut walk = Walk { visited: 0, on: false };
+        let Some((family, _)) = places(kind) else { return Ok(walk) };
+        let mut options = ReadOptions::default();
+        if let Some(above) = range.end().checked_add(1) {
+            options.set_iterate_upper_bound(keys::number(above));
+        }
+        let mut rows = self.core.db.raw_iterator_cf_opt(self.core.family(family)?, options);
+        rows.seek(keys::number(*range.start()));
+        // The rows that this iterator sees were all there when it was made, unless a removal had been published
+        // before: rows are deleted only after the epoch has moved on.
+        let end = match self.moment.first_removed(&self.core.moment(), &range) {
+            Some(gone) if gone == *range.start() => return Ok(walk),
+            Some(gone) => gone.saturating_sub(1),
+            None => *range.end(),
+        };
+        for number in *range.start()..=end {
+            let row = rows.item().filter(|(key, _)| **key == keys::number(number));
+            let (bytes, found) = match row {
+                Some((_, bytes)) => (bytes, true),
+                None => {
+                    rows.status().map_err(|error| self.core.read_failed(number, &error))?;
+                    if kind != Kind::Senders {
+                        self.core.health.damaged(number, kind.name());
+                        return Err(StoreError::Damaged { number, what: "a row is gone" });
+                    }
+                    (&[][..], false)
+                }
+            };
+            walk.visited = walk.visited.saturating_add(1);
+            if visit(number, bytes).is_break() {
+                return Ok(walk);
+            }
+            if found && number < end {
+                rows.next();
+            }
+        }
+        walk.on = end == *range.end();
+        Ok(walk)
+    }
+
+    fn visit_tip(
+        &self,
+        kind: Kind,
+        number: u64,
+        visit: &mut dyn FnMut(u64, &[u8]) -> ControlFlow<()>,
+    ) -> Result<Walk, StoreError> {
+        let block = self.moment.window.canonical_at(number).filter(|block| block.holds(kind));
+        let bytes = block.map(|block| self.tip(kind, &block.id)).transpose()?.flatten();
+        let Some(bytes) = bytes else { return Ok(Walk { visited: 0, on: false }) };
+        Ok(Walk { visited: 1, on: visit(number, &bytes).is_continue() })
+    }
+}
+
+/// How far a walk came.
+#[derive(Clone, Copy, Debug)]
+struct Walk {
+    visited: u64,
+    /// Whether there may be more.
+    on: bool,
+}
