@@ -5,9 +5,11 @@
 //! * [`pool`]: user traffic over all nodes: choice, retry, hedge, breaker, limits
 //! * [`archive`]: folders of era1, ere and plain chain files
 //! * [`dev`]: the development chain as a source
+//! * [`peer`]: devp2p peers as a source
 
 pub mod archive;
 pub mod dev;
+pub mod peer;
 pub mod pool;
 pub mod rpc;
 pub mod source;

@@ -9,6 +9,7 @@
 //! Sends go to one primary. They fail over only while nothing has left; after that whatever happens is the answer.
 //! Dropping a call abandons it everywhere.
 
+mod attempts;
 pub(crate) mod breaker;
 mod choose;
 mod filters;

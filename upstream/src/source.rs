@@ -9,6 +9,8 @@ use bytes::Bytes;
 use hypasis_chain::{Block, BlockId, Fault};
 use tokio::sync::watch;
 
+use crate::peer::Askers;
+
 /// What a source says of itself now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Heads {
@@ -83,4 +85,22 @@ pub trait Source: Debug + Send + Sync {
 
     /// The caller found that this source lied. It scores down; repeated lies shut it out for a while.
     fn blame(&self, number: u64, fault: &Fault);
+
+    /// Whether many who come and go stand behind this one. It sees to it itself that who lies or fails is asked no
+    /// more, so it never rests as a whole; and what it says is a stranger's word.
+    fn is_many(&self) -> bool {
+        false
+    }
+
+    /// Whether it has headers below [`Heads::earliest`] too, as pruned nodes do.
+    fn has_old_headers(&self) -> bool {
+        false
+    }
+
+    /// The same source for one lease, if it makes a difference: it remembers who gave what through it, so that
+    /// [`Source::blame`] meets the right one, and it never asks one of `askers`. Where somebody waits for the answer
+    /// (`urgently`), it goes among users' calls and is not held to what filling may take.
+    fn leased(&self, _askers: &Askers, _urgently: bool) -> Option<Arc<dyn Source>> {
+        None
+    }
 }

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use serde::de::IgnoredAny;
 use tokio::time::Instant;
 
+use super::attempts::Attempts;
 use super::choose::Wish;
 use super::filters::Learned;
 use super::verdict::{Verdict, judge};
@@ -82,10 +81,11 @@ impl Shared {
         self.hedges.earn();
         let mut tried = Vec::new();
         let mut remains = Remains::default();
-        let mut running = FuturesUnordered::new();
+        let mut running = Attempts::default();
+        // A timer that is due before all others wakes the thread that waits for I/O: none without a second node.
+        let mut may_hedge = self.nodes.len() > 1;
         let hedge_after = tokio::time::sleep(self.delays.delay(call.method));
         tokio::pin!(hedge_after);
-        let mut may_hedge = true;
         loop {
             if running.is_empty() {
                 let Some((index, node)) = self.chooser.quickest(wish, &tried) else {
@@ -98,7 +98,7 @@ impl Shared {
                 running.push(self.attempt(node, call, deadline, false));
             }
             tokio::select! {
-                Some(ended) = running.next() => {
+                ended = running.next() => {
                     if let Some(answer) = self.settle(ended, &mut remains) {
                         return answer;
                     }

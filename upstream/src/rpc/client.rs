@@ -1,11 +1,14 @@
 //! HTTP/1.1 to one node: pooled keep-alive connections, a bound on time and on bytes, and the one fact that
 //! decides about sends: whether bytes of a request may have left.
 //!
-//! A connection of the pool that turns out closed before anything was written is replaced silently; hyper hands the
+//! A kept connection that turns out closed before anything was written is replaced silently; hyper hands the
 //! untouched request back in that case. Once hyper has taken a request to write it, every failure counts as sent.
+//! The task that asks moves the bytes itself ([`line`]): an answer costs one wake-up.
 //! Compressed answers are not asked for: bodies are handed on byte for byte.
 
 mod connect;
+mod idle;
+mod line;
 mod target;
 
 use std::fmt;
@@ -18,20 +21,28 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use hyper::{Method, Request, Response};
-use hyper_util::client::legacy;
 
 use super::options::{NodeOptions, OptionsError};
 use crate::pool::InFlight;
-use connect::Http;
+use connect::Dialler;
+use idle::Idle;
+use line::{Line, Unanswered};
 use target::Target;
 
 /// Room that is made for an answer before its bytes have come, whatever length it claims.
 const RESERVE_BYTES_MAX: u64 = 1 << 20;
+/// Idle connections are closed after this, before the usual nodes (Geth: 120 s) and balancers (60 s) do.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+/// Idle connections kept.
+const IDLE_MAX: usize = 128;
+/// Fresh connections that may close before a request is written on them.
+const DIALS_MAX: usize = 2;
 
 /// The way to one node. Cancel-safe: dropping a request closes its connection.
 pub(crate) struct Client {
     target: Target,
-    http: Http,
+    dialler: Dialler,
+    idle: Idle,
     opened: Arc<AtomicU64>,
 }
 
@@ -85,8 +96,10 @@ impl Client {
         let refuse = |reason| OptionsError { id: options.id.clone(), reason };
         let target = Target::new(options).map_err(refuse)?;
         let opened = Arc::new(AtomicU64::new(0));
-        let http = Http::new(target.is_tls(), options.timeout, Arc::clone(&opened)).map_err(refuse)?;
-        Ok(Self { target, http, opened })
+        let dialler =
+            Dialler::new(target.address().clone(), target.is_tls(), options.timeout, Arc::clone(&opened));
+        let idle = Idle::new(IDLE_MAX, IDLE_TIMEOUT);
+        Ok(Self { target, dialler: dialler.map_err(refuse)?, idle, opened })
     }
 
     /// How many connections were dialled; a change means that somebody else may answer now.
@@ -101,22 +114,21 @@ impl Client {
         bound: Bound<'_>,
         timeout: Duration,
     ) -> Result<Answer, ClientError> {
-        let request = self.request(body)?;
-        tokio::time::timeout(timeout, self.exchange(request, bound))
+        tokio::time::timeout(timeout, self.exchange(self.request(body), bound))
             .await
             .unwrap_or(Err(ClientError::Timeout(timeout)))
     }
 
-    fn request(&self, body: Bytes) -> Result<Request<Full<Bytes>>, ClientError> {
+    fn request(&self, body: Bytes) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.target.uri().clone();
+        *request.uri_mut() = self.target.path().clone();
         *request.headers_mut() = self.target.headers().clone();
-        Ok(request)
+        request
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>, bound: Bound<'_>) -> Result<Answer, ClientError> {
-        let response = self.http.send(request).await.map_err(|error| classify(&error))?;
+        let (mut line, response) = self.begin(request).await?;
         let status = response.status().as_u16();
         let text = |name| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
         let content_type = text(CONTENT_TYPE);
@@ -125,8 +137,32 @@ impl Client {
         if text(CONTENT_ENCODING).is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
             return Err(ClientError::Broken("the answer is compressed, which was not asked for"));
         }
-        let body = read(response, bound).await?;
+        let body = read(&mut line, response, bound).await?;
+        self.idle.put(line);
         Ok(Answer { status, content_type, retry_after, body })
+    }
+
+    /// Sends the request over a kept connection, else over a fresh one, up to the head of the answer.
+    async fn begin(
+        &self,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<(Box<Line>, Response<Incoming>), ClientError> {
+        let mut dials = 0;
+        loop {
+            let mut line = match self.idle.take() {
+                Some(line) => line,
+                None if dials < DIALS_MAX => {
+                    dials += 1;
+                    self.dialler.dial().await?
+                }
+                None => return Err(ClientError::Connect("closed while connecting")),
+            };
+            match line.send(request).await {
+                Ok(response) => return Ok((line, response)),
+                Err(Unanswered::Untouched(again)) => request = *again,
+                Err(Unanswered::Broken(error)) => return Err(ClientError::Broken(broken(&error))),
+            }
+        }
     }
 }
 
@@ -145,7 +181,7 @@ impl ClientError {
     }
 }
 
-async fn read(response: Response<Incoming>, bound: Bound<'_>) -> Result<Bytes, ClientError> {
+async fn read(line: &mut Line, response: Response<Incoming>, bound: Bound<'_>) -> Result<Bytes, ClientError> {
     let mut body = response.into_body();
     let claimed = body.size_hint().lower();
     if claimed > bound.bytes {
@@ -157,7 +193,7 @@ async fn read(response: Response<Incoming>, bound: Bound<'_>) -> Result<Bytes, C
     let mut charge = charge.transpose()?;
     let mut bytes = BytesMut::with_capacity(claimed.min(RESERVE_BYTES_MAX) as usize);
     let mut only = Bytes::new();
-    while let Some(frame) = body.frame().await {
+    while let Some(frame) = line.carry(body.frame()).await {
         let frame =
             frame.map_err(|_| ClientError::Broken("the connection broke in the middle of the answer"))?;
         let Ok(data) = frame.into_data() else { continue };
@@ -179,20 +215,10 @@ async fn read(response: Response<Incoming>, bound: Bound<'_>) -> Result<Bytes, C
 }
 
 /// Names a failure without the texts of lower layers, which may quote host names.
-fn classify(error: &legacy::Error) -> ClientError {
-    if error.is_connect() {
-        return ClientError::Connect(connect::reason(error));
+fn broken(error: &hyper::Error) -> &'static str {
+    match error {
+        error if error.is_incomplete_message() => "the connection closed before an answer",
+        error if error.is_parse() => "the answer is not HTTP",
+        _ => "the connection broke",
     }
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        if let Some(hyper) = cause.downcast_ref::<hyper::Error>() {
-            return ClientError::Broken(match hyper {
-                e if e.is_incomplete_message() => "the connection closed before an answer",
-                e if e.is_parse() => "the answer is not HTTP",
-                _ => "the connection broke",
-            });
-        }
-        source = cause.source();
-    }
-    ClientError::Broken("the connection broke")
 }

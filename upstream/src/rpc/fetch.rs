@@ -3,7 +3,7 @@
 //! Raw RLP is taken where the node offers it, else JSON is turned back into RLP. In both forms the header must hash to
 //! what was asked for, and receipts must be as many as transactions; the rest is for the caller to verify. How much is
 //! asked at once adapts to what the node bears. Requests for old blocks wait behind users' calls and keep to the fill
-//! rate; those for the last [`HEAD_DEPTH`] blocks go among them.
+//! rate; those for the last [`HEAD_DEPTH`] blocks go among them, and so does what a peer waits for.
 
 mod assemble;
 mod batch;
@@ -22,6 +22,7 @@ use tokio::sync::watch;
 
 use super::message::Ask;
 use super::node::{Lane, Node};
+use crate::peer::Askers;
 use crate::source::{Fetched, Heads, Source, SourceError, Wanted};
 use assemble::{Form, Parts, ReceiptsForm};
 use pace::Pace;
@@ -34,11 +35,13 @@ pub const HEADERS_MAX: u64 = 8_192;
 const LESSONS_MAX: usize = 12;
 
 /// A JSON-RPC node from which history is taken.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RpcSource {
     node: Arc<Node>,
-    headers: Pace,
-    blocks: Pace,
+    headers: Arc<Pace>,
+    blocks: Arc<Pace>,
+    /// Whether somebody waits for what is asked.
+    urgent: bool,
 }
 
 /// Why one item of a batch is not there.
@@ -61,12 +64,13 @@ pub(super) enum Trouble {
 impl RpcSource {
     pub(crate) fn new(node: Arc<Node>) -> Self {
         let parallel_max = node.gate.fill_places_max();
-        Self { headers: Pace::headers(parallel_max), blocks: Pace::blocks(parallel_max), node }
+        let (headers, blocks) = (Pace::headers(parallel_max), Pace::blocks(parallel_max));
+        Self { headers: Arc::new(headers), blocks: Arc::new(blocks), node, urgent: false }
     }
 
     fn lane(&self, lowest: u64) -> Lane {
         let history = self.node.height().is_none_or(|head| lowest < head.saturating_sub(HEAD_DEPTH));
-        if history { Lane::Fill } else { Lane::Head }
+        if history && !self.urgent { Lane::Fill } else { Lane::Head }
     }
 
     /// Its head, or why it must not be asked.
@@ -280,6 +284,10 @@ impl Source for RpcSource {
             Err((_, Trouble::Absent)) => Ok(None),
             Err((_, trouble)) => Err(self.error(0, trouble)),
         }
+    }
+
+    fn leased(&self, _: &Askers, urgently: bool) -> Option<Arc<dyn Source>> {
+        urgently.then(|| Arc::new(Self { urgent: true, ..self.clone() }) as Arc<dyn Source>)
     }
 
     fn blame(&self, number: u64, fault: &Fault) {

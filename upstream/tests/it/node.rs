@@ -8,6 +8,7 @@ use bytes::Bytes;
 use hypasis_chain::dev::{Corruption, DevChain, DevOptions, corrupt};
 use hypasis_chain::{Block, BlockId, Body, Fault as Lying, Header, Receipts, verify};
 use hypasis_upstream::dev::{DevNode, Lie};
+use hypasis_upstream::peer::Askers;
 use hypasis_upstream::{
     Call, Class, ExpectedChain, ForwardError, Need, NodeOptions, NodeStatus, Pool, PoolOptions, Source,
     SourceError, probe_chain,
@@ -336,13 +337,15 @@ async fn a_blamed_source_scores_down_and_is_then_shut_out() {
 }
 
 #[tokio::test]
-async fn fill_rate_caps_what_one_request_takes_but_not_the_head() {
+async fn fill_rate_caps_what_one_request_takes_but_neither_the_head_nor_what_somebody_waits_for() {
     let fake = Fake::start("a", chain(1, 300)).await;
     let (pool, _tasks) = pool_of(&[NodeOptions { fill_rate: Some(3), ..fake.options() }]);
     all_up(&pool).await;
     let source = pool.sources().remove(0);
     assert_eq!(source.blocks(&ids(&fake.chain, 10..20), true).await.unwrap().len(), 3);
     assert_eq!(source.blocks(&ids(&fake.chain, 290..300), true).await.unwrap().len(), 10);
+    let waited_for = source.leased(&Askers::default(), true).unwrap();
+    assert_eq!(waited_for.blocks(&ids(&fake.chain, 20..30), true).await.unwrap().len(), 10);
 }
 
 // === secrets ===

@@ -2,7 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use hyper::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+};
 use hyper::http::uri::Uri;
 use percent_encoding::percent_decode_str;
 use url::Url;
@@ -11,7 +13,8 @@ use crate::rpc::options::NodeOptions;
 
 /// A node's address and headers, both without a way to print them.
 pub(super) struct Target {
-    uri: Uri,
+    address: Uri,
+    path: Uri,
     tls: bool,
     headers: HeaderMap,
 }
@@ -37,18 +40,27 @@ impl Target {
         url.set_username("").map_err(|()| "its URL cannot carry a user")?;
         url.set_password(None).map_err(|()| "its URL cannot carry a password")?;
         url.set_fragment(None);
+        headers.insert(HOST, host(&url)?);
         for (name, value) in &options.headers {
             let name: HeaderName = name.parse().map_err(|_| "a header's name is malformed")?;
             let mut value = HeaderValue::from_str(value).map_err(|_| "a header's value is malformed")?;
             value.set_sensitive(true);
             headers.insert(name, value);
         }
-        let uri = url.as_str().parse().map_err(|_| "its URL is malformed")?;
-        Ok(Self { uri, tls, headers })
+        let address: Uri = url.as_str().parse().map_err(|_| "its URL is malformed")?;
+        let path = address.path_and_query().map_or("/", |path| path.as_str());
+        let path = path.parse().map_err(|_| "its URL is malformed")?;
+        Ok(Self { address, path, tls, headers })
     }
 
-    pub(super) fn uri(&self) -> &Uri {
-        &self.uri
+    /// Whole, for dialling.
+    pub(super) fn address(&self) -> &Uri {
+        &self.address
+    }
+
+    /// Path and query: what the request's first line says to a server (RFC 9112, 3.2.1).
+    pub(super) fn path(&self) -> &Uri {
+        &self.path
     }
 
     pub(super) fn is_tls(&self) -> bool {
@@ -58,6 +70,13 @@ impl Target {
     pub(super) fn headers(&self) -> &HeaderMap {
         &self.headers
     }
+}
+
+/// RFC 9110, 7.2: the host, and the port where it is not the scheme's own.
+fn host(url: &Url) -> Result<HeaderValue, &'static str> {
+    let name = url.host_str().ok_or("its URL names no host")?;
+    let host = url.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"));
+    HeaderValue::from_str(&host).map_err(|_| "its URL is malformed")
 }
 
 /// RFC 7617: the percent-decoded user and password, joined by a colon.
