@@ -27,6 +27,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
+use crate::p2p::P2pView;
 use crate::rpc::Rpc;
 use crate::served::ServedHead;
 use crate::sync::Sync;
@@ -53,6 +54,10 @@ pub struct Parts {
     pub rpc: Rpc,
     /// The filling.
     pub sync: Sync,
+    /// The devp2p port, if it is open.
+    pub p2p: Option<P2pView>,
+    /// `enode://…`, if it is.
+    pub enode: Option<String>,
     /// The one served head.
     pub served: ServedHead,
     /// All metrics of all rooms.
@@ -138,6 +143,7 @@ impl Admin {
                 None => problem(StatusCode::NOT_FOUND, "no checkpoint is trusted yet"),
             },
             "/api/v1/upstreams" => json(&rest::upstreams(parts)),
+            "/api/v1/peers" => json(&rest::peers(parts)),
             path => match path.strip_prefix("/api/v1/blocks/") {
                 Some(id) => blocks::block(self.parts.clone(), id.to_owned()).await,
                 None => problem(StatusCode::NOT_FOUND, "no such path; see the documentation's admin chapter"),

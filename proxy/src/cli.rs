@@ -4,6 +4,8 @@
 //! for logs and errors.
 
 mod config;
+mod descriptors;
+mod key;
 mod logs;
 mod reload;
 mod run;
@@ -44,6 +46,9 @@ enum Command {
     /// Work on a store that no instance has open
     #[command(subcommand)]
     Store(store::Command),
+    /// The node key: who this node is to its devp2p peers
+    #[command(subcommand)]
+    Key(key::Command),
     /// Print a completion script for a shell
     Completion {
         /// bash, zsh, fish, elvish or powershell
@@ -64,7 +69,8 @@ struct Flags {
     /// Chain: ethereum, sepolia, polygon, amoy, dev, or a genesis.json
     #[arg(long)]
     chain: Option<String>,
-    /// Where blocks and answers come from: a node's URL, a folder of archives, or dev: (repeatable)
+    /// Where blocks and answers come from: a node's URL, a peer's enode://, a folder of archives, or dev:
+    /// (repeatable)
     #[arg(long, value_name = "URL")]
     upstream: Vec<String>,
     /// Folder of the store
@@ -73,6 +79,9 @@ struct Flags {
     /// Address of the RPC port
     #[arg(long, value_name = "ADDR")]
     http: Option<String>,
+    /// Address of the devp2p port, TCP and UDP
+    #[arg(long, value_name = "ADDR")]
+    p2p: Option<String>,
     /// Address of the admin port
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,
@@ -101,6 +110,7 @@ fn run_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Status(flags) => status::status(&flags),
         Command::Health(admin) => status::health(&admin),
         Command::Store(command) => store::run(command),
+        Command::Key(command) => key::run(command),
         Command::Completion { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "hypasis", &mut script);
@@ -130,6 +140,9 @@ impl Flags {
         }
         if let Some(address) = &self.http {
             set(&mut table, "rpc", "listen", address.as_str());
+        }
+        if let Some(address) = &self.p2p {
+            set(&mut table, "p2p", "listen", address.as_str());
         }
         if let Some(address) = &self.admin {
             set(&mut table, "admin", "listen", address.as_str());

@@ -12,6 +12,7 @@ mod error;
 mod known;
 mod layer;
 mod load;
+mod p2p;
 mod show;
 mod units;
 mod upstreams;
@@ -28,6 +29,8 @@ pub use document::{default_text, schema};
 pub use error::{ConfigError, EXIT_CONFIG};
 pub use layer::Origin;
 pub use load::load;
+pub use p2p::{Blocked, DiscoveryVersion, P2pConfig, PeerUrl};
+pub(crate) use p2p::{passphrase, record_of};
 pub use show::show;
 pub use units::{Period, Size};
 
@@ -93,7 +96,7 @@ pub struct StoreConfig {
 pub struct UpstreamConfig {
     /// Name in headers, logs and metrics; made from the position if absent. Never a URL.
     pub id: String,
-    /// `http(s)://…`, a folder or `file://…` of archives, or `dev:`.
+    /// `http(s)://…`, `enode://…` or `enr:…` of a peer, a folder or `file://…` of archives, or `dev:`.
     pub url: String,
     /// `primary` (default) or `backup`.
     pub role: Role,
@@ -229,24 +232,6 @@ pub struct RpcConfig {
     pub logs_range_max: u64,
 }
 
-/// `[p2p]`: its names are fixed already, so that one file serves this version and later ones.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct P2pConfig {
-    /// Must be false: this version does not speak devp2p yet. The other keys say nothing until it does.
-    pub enabled: bool,
-    /// Address of the devp2p port, TCP and UDP.
-    pub listen: SocketAddr,
-    /// Most peers.
-    pub max_peers: usize,
-    /// Nodes to start discovery from.
-    pub bootnodes: Vec<String>,
-    /// Peers to stay connected with.
-    pub static_peers: Vec<String>,
-    /// Discovery protocols.
-    pub discovery: Vec<String>,
-}
-
 /// `[admin]`
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -343,19 +328,6 @@ impl Default for RpcConfig {
             pin_tags: false,
             shadow_share: 0.001,
             logs_range_max: 0,
-        }
-    }
-}
-
-impl Default for P2pConfig {
-    fn default() -> Self {
-        Self {
-            enabled: false,
-            listen: SocketAddr::from(([127, 0, 0, 1], 30303)),
-            max_peers: 500,
-            bootnodes: Vec::new(),
-            static_peers: Vec::new(),
-            discovery: vec!["v4".into(), "v5".into()],
         }
     }
 }

@@ -4,6 +4,7 @@
 //! * [`served`]: the one served head
 //! * [`rpc`]: the RPC port: framing, local answers, pass-through
 //! * [`sync`]: filling the store, forward and backward
+//! * [`p2p`]: the devp2p port: peers, discovery, serving, relaying
 //! * [`admin`]: health, metrics, REST
 //! * [`app`]: puts it together; [`cli`]: the commands
 
@@ -11,6 +12,7 @@ pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod p2p;
 pub mod rpc;
 pub mod served;
 pub mod sync;

@@ -43,6 +43,7 @@ use local::Shelf;
 use memory::Memory;
 use metrics::Metrics;
 use nodes::Nodes;
+pub use nodes::Submit;
 use route::{Constants, Core, Rules};
 use stack::{Limits, Stack};
 
@@ -66,6 +67,8 @@ pub struct Parts {
     pub pool: Pool,
     /// The one served head.
     pub served: ServedHead,
+    /// Where transactions go that a node has accepted, beside that node.
+    pub submit: Option<Submit>,
 }
 
 /// The RPC service; clone freely.
@@ -81,7 +84,7 @@ pub struct Rpc {
 impl Rpc {
     /// Builds the stack and registers its metrics.
     pub fn new(parts: Parts, registry: &mut Registry) -> Self {
-        let Parts { config, memory, spec, store, pool, served } = parts;
+        let Parts { config, memory, spec, store, pool, served, submit } = parts;
         let timeout = config.timeout.duration();
         let response_max = bytes(config.max_response.bytes());
         let budget = InFlight::new(bytes(config.max_in_flight.bytes()));
@@ -105,7 +108,7 @@ impl Rpc {
         let core = Core {
             shelf: Arc::new(shelf),
             memory: Memory::new(memory),
-            nodes: Nodes::new(pool, timeout),
+            nodes: Nodes::new(pool, timeout, submit),
             metrics: Metrics::new(registry),
             constants,
             rules: Rules {

@@ -16,6 +16,7 @@ pub mod checkpoint;
 pub mod forward;
 pub mod gaps;
 mod headers;
+pub mod kept;
 pub mod links;
 pub mod metrics;
 pub mod progress;
@@ -39,9 +40,12 @@ use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use self::kept::Kept;
 use self::metrics::Metrics;
 use self::progress::Rates;
+pub(crate) use self::shared::blocking;
 use self::shared::{Halt, Shared, Way};
+use self::sources::Sources;
 use self::tip::Tip;
 use crate::config::{CheckpointConfig, LogConfig, StoreConfig, SyncConfig};
 use crate::served::ServedHead;
@@ -112,6 +116,16 @@ impl Sync {
     /// Something outside changed the store (a range was dropped): what is wanted is worked out anew.
     pub fn look_again(&self) {
         self.shared.bump();
+    }
+
+    /// Everybody whom blocks can be asked of; a lie found by one user of it counts for all.
+    pub fn sources(&self) -> Sources {
+        self.shared.sources.clone()
+    }
+
+    /// Where blocks go that were fetched and verified for somebody else: they are stored from there.
+    pub fn kept(&self) -> Kept {
+        self.shared.kept.clone()
     }
 
     /// For status and the REST paths.

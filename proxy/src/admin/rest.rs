@@ -36,7 +36,11 @@ pub(super) fn status(parts: &Parts) -> Value {
         },
         "rpc": parts.rpc.status(),
         "upstreams": upstreams(parts),
-        "peers": [],
+        "p2p": parts.p2p.as_ref().map(|p2p| {
+            let (v4, v5) = p2p.known_nodes();
+            json!({ "enode": parts.enode, "enr": p2p.record(), "known_nodes": { "v4": v4, "v5": v5 } })
+        }),
+        "peers": peers(parts),
     })
 }
 
@@ -57,9 +61,19 @@ pub(super) fn gaps(parts: &Parts) -> Value {
     Value::Object(kinds)
 }
 
-/// Each upstream with its state, head and figures.
+/// Each upstream with its state, head and figures: nodes first, then archives and peers, of which less is known.
 pub(super) fn upstreams(parts: &Parts) -> Value {
-    serde_json::to_value(parts.pool.status()).unwrap_or_default()
+    let nodes = parts.pool.status();
+    let mut others = parts.sync.sources().status();
+    others.retain(|source| nodes.iter().all(|node| node.id != source.id));
+    let all = nodes.iter().map(serde_json::to_value).chain(others.iter().map(serde_json::to_value));
+    all.filter_map(Result::ok).collect()
+}
+
+/// Each connected peer, with what it says to have.
+pub(super) fn peers(parts: &Parts) -> Value {
+    let peers = parts.p2p.as_ref().map(|p2p| p2p.peers()).unwrap_or_default();
+    serde_json::to_value(peers).unwrap_or_default()
 }
 
 /// Kinds that every store keeps (the log index comes later).

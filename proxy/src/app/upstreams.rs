@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use hypasis_chain::ChainSpec;
 use hypasis_chain::dev::DevChain;
 use hypasis_upstream::archive::ArchiveSource;
@@ -12,11 +12,12 @@ use hypasis_upstream::rpc::ProbedChain;
 use hypasis_upstream::{
     ExpectedChain, FollowOptions, NodeOptions, Pool, PoolOptions, Role, Source, probe_chain,
 };
+use hypasis_wire::node::NodeRecord;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::config::{self, Config, UpstreamConfig};
+use crate::config::{self, Config, PeerUrl, UpstreamConfig};
 
 /// Id of the development chain where no upstream was configured for it.
 const DEV_ID: &str = "dev";
@@ -135,9 +136,9 @@ fn nodes(config: &Config) -> Result<Vec<NodeOptions>> {
     for (upstream, id) in with_ids(config) {
         match upstream.scheme() {
             "http" | "https" => nodes.push(node(upstream, id)?),
-            "file" | "dev" => {}
+            "file" | "dev" | "enode" | "enr" => {}
             scheme => bail!(
-                "upstream {id}: `{scheme}:` is not built yet; use http(s)://, a folder of archives, or dev:"
+                "upstream {id}: `{scheme}:` is not built yet; use http(s)://, enode://, a folder of archives, or dev:"
             ),
         }
     }
@@ -159,6 +160,16 @@ fn node(upstream: &UpstreamConfig, id: String) -> Result<NodeOptions> {
         methods: upstream.methods.clone(),
         ..defaults
     })
+}
+
+/// The peers among the upstreams.
+pub(super) fn peers(config: &Config) -> Result<Vec<(Arc<str>, NodeRecord)>> {
+    let peers = with_ids(config).filter(|(upstream, _)| matches!(upstream.scheme(), "enode" | "enr"));
+    let peers = peers.map(|(upstream, id)| {
+        let url: PeerUrl = upstream.url.parse().map_err(|error| anyhow!("upstream {id}: {error}"))?;
+        Ok((id.as_str().into(), url.record()))
+    });
+    peers.collect()
 }
 
 /// Each upstream with its id, made from its position where none was given.

@@ -5,13 +5,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::reload::Reload;
-use super::{Failure, Flags, logs, print};
+use super::{Failure, Flags, descriptors, logs, print};
 use crate::app::App;
 use crate::config::Config;
 
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     let config = flags.config()?;
     let level = logs::start(&config.log)?;
+    descriptors::raise_limit();
     let reload = Reload::new(flags.clone(), level, config.clone());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "Hypasis starts.");
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -29,10 +30,11 @@ async fn serve(config: Config, reload: Reload) -> Result<(), Failure> {
     // Listened for before anything is built: a reload while a large store opens must not end the process.
     let hangups = tokio::spawn(hangups(signal(SignalKind::hangup()), reload));
     let grace = config.shutdown_grace.duration();
-    let app = App::build(config).await?;
-    let (rpc, admin) = (app.rpc_address(), app.admin_address());
-    print(format!("RPC    http://{rpc}\nadmin  http://{admin}/api/v1/status\n").as_bytes())?;
     let (stop, stopped) = watch::channel(false);
+    let app = App::build(config, stopped.clone()).await?;
+    let (rpc, admin) = (app.rpc_address(), app.admin_address());
+    let enode = app.enode().map(|enode| format!("p2p    {enode}\n")).unwrap_or_default();
+    print(format!("RPC    http://{rpc}\n{enode}admin  http://{admin}/api/v1/status\n").as_bytes())?;
     let signals = tokio::spawn(async move {
         if let Err(error) = terminated().await {
             tracing::error!(%error, "Signals cannot be received; stop the process by killing it.");

@@ -109,15 +109,16 @@ fn page(status: &Value) -> String {
             let _ = writeln!(page, "{label:<11} STOPPED: {}", text(pointer));
         }
     }
+    if status.pointer("/p2p").is_some_and(Value::is_object) {
+        let peers = status.pointer("/peers").and_then(Value::as_array).map_or(0, Vec::len);
+        let known = |version| status.pointer(&format!("/p2p/known_nodes/{version}")).and_then(Value::as_u64);
+        let known = known("v4").unwrap_or_default().max(known("v5").unwrap_or_default());
+        let _ = writeln!(page, "p2p         {peers} peers, {known} known nodes, {}", text("/p2p/enode"));
+    }
     for upstream in status.pointer("/upstreams").and_then(Value::as_array).into_iter().flatten() {
-        let field = |key: &str| upstream.get(key).map(|v| v.as_str().map_or(v.to_string(), str::to_owned));
-        let _ = writeln!(
-            page,
-            "upstream    {} {} {}",
-            field("id").unwrap_or_default(),
-            field("state").unwrap_or_default(),
-            field("client").unwrap_or_default()
-        );
+        let field = |key: &str| upstream.get(key).and_then(Value::as_str).unwrap_or_default();
+        let line = format!("upstream    {} {} {}", field("id"), field("state"), field("client_version"));
+        let _ = writeln!(page, "{}", line.trim_end());
     }
     page
 }

@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::known::nearest;
 use super::{ChainConfig, CheckpointConfig, CheckpointSource, Config, ConfigError, Origin, RpcConfig, Size};
-use super::{StoreConfig, SyncConfig, upstreams};
+use super::{StoreConfig, SyncConfig, p2p, upstreams};
 
 /// Chains that are built in.
 const CHAINS: [&str; 5] = ["ethereum", "sepolia", "polygon", "amoy", "dev"];
@@ -38,13 +38,11 @@ pub(super) fn check(config: &Config, origins: Origins<'_>) -> Result<(), ConfigE
     let rules = Rules(origins);
     rules.chain(&config.chain)?;
     rules.store(&config.store)?;
-    upstreams::check(&config.upstream, &rules)?;
+    upstreams::check(config, &rules)?;
     rules.checkpoint(&config.checkpoint)?;
     rules.sync(&config.sync)?;
     rules.rpc(&config.rpc)?;
-    rules.ensure(!config.p2p.enabled, "p2p.enabled", || {
-        "`p2p.enabled` is true, but this version does not speak devp2p yet; set it to false".to_owned()
-    })?;
+    p2p::check(config, &rules)?;
     let (rpc, admin) = (config.rpc.listen, config.admin.listen);
     rules.ensure(rpc != admin || rpc.port() == 0, "admin.listen", || {
         format!("`admin.listen` is {admin}, where the RPC port is; give it another port")

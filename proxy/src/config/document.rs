@@ -137,6 +137,7 @@ fn fields_of_type(name: &str) -> &'static [&'static str] {
         "ForwardConfig" => fields::<ForwardConfig>(),
         "BackwardConfig" => fields::<BackwardConfig>(),
         "RpcConfig" => fields::<RpcConfig>(),
+        "P2pConfig" => fields::<P2pConfig>(),
         "AdminConfig" => fields::<AdminConfig>(),
         "DevConfig" => fields::<DevConfig>(),
         "LogConfig" => fields::<LogConfig>(),

@@ -7,10 +7,10 @@ use std::path::Path;
 use url::Url;
 
 use super::check::{Rules, twice};
-use super::{ConfigError, UpstreamConfig};
+use super::{Config, ConfigError, UpstreamConfig, p2p};
 
 /// Schemes that the documentation names and this version does not have yet.
-const SCHEMES_PLANNED: [&str; 5] = ["ws", "wss", "enode", "enr", "s3"];
+const SCHEMES_PLANNED: [&str; 3] = ["ws", "wss", "s3"];
 
 /// Headers that belong to the connection, not to the configuration.
 const HEADERS_RESERVED: [&str; 6] =
@@ -30,6 +30,11 @@ impl UpstreamConfig {
         self.headers.iter().map(|(name, value)| Ok((name.clone(), secret(value)?))).collect()
     }
 
+    /// Whether it is a devp2p peer.
+    pub fn is_peer(&self) -> bool {
+        matches!(self.scheme(), "enode" | "enr")
+    }
+
     /// The scheme of its URL; `file` for a bare path.
     pub fn scheme(&self) -> &str {
         let is_scheme = |text: &str| {
@@ -45,7 +50,8 @@ impl UpstreamConfig {
 }
 
 /// Checks the upstreams one by one and against each other.
-pub(super) fn check(upstreams: &[UpstreamConfig], rules: &Rules<'_>) -> Result<(), ConfigError> {
+pub(super) fn check(config: &Config, rules: &Rules<'_>) -> Result<(), ConfigError> {
+    let upstreams = &config.upstream;
     for (place, upstream) in upstreams.iter().enumerate() {
         let path = |key: &str| format!("upstream.{place}.{key}");
         let id = &upstream.id;
@@ -54,6 +60,9 @@ pub(super) fn check(upstreams: &[UpstreamConfig], rules: &Rules<'_>) -> Result<(
             format!("the id {id:?} may have up to {ID_BYTES_MAX} letters, digits, `.`, `_` and `-`")
         })?;
         check_url(upstream, rules, &path("url"))?;
+        rules.ensure(config.p2p.enabled || !upstream.is_peer(), &path("url"), || {
+            format!("upstream `{id}` is a devp2p peer, but `p2p.enabled` is false; set it to true")
+        })?;
         for (key, value) in [("rate_limit", upstream.rate_limit), ("fill_rate", upstream.fill_rate)] {
             rules.ensure(value != Some(0), &path(key), || format!("`{key}` is 0; remove it for no limit"))?;
         }
@@ -90,12 +99,17 @@ fn check_url(upstream: &UpstreamConfig, rules: &Rules<'_>, path: &str) -> Result
             "upstream `{id}`: `{scheme}` URLs are known but not built yet; use http://, https:// or a folder"
         )
     })?;
-    let known = "there are http://, https://, file:// or a path, and dev:";
+    let known = "there are http://, https://, enode://, enr:, file:// or a path, and dev:";
     let has_host = || Url::parse(&upstream.url).is_ok_and(|url| url.host_str().is_some());
     match scheme {
         "http" | "https" => rules.ensure(has_host(), path, || {
             format!("upstream `{id}`: the URL cannot be read; write it like http://127.0.0.1:8545")
         }),
+        "enode" | "enr" => {
+            let peer = p2p::dialable(&upstream.url);
+            rules
+                .ensure(peer.is_ok(), path, || format!("upstream `{id}`: {}", peer.err().unwrap_or_default()))
+        }
         "file" => Ok(()),
         "dev" => rules.ensure(upstream.url == "dev:", path, || {
             format!("upstream `{id}`: write the development chain as `dev:`, its options in `[dev]`")

@@ -1,6 +1,7 @@
 //! The way to the nodes, for what the store did not answer.
 
 mod coalesce;
+mod relay;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,10 +11,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use hypasis_upstream::{Call, ForwardError, Pool, Reply};
 use tower::timeout::TimeoutLayer;
-use tower::util::BoxCloneSyncService;
+use tower::util::{BoxCloneSyncService, option_layer};
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
 
 use coalesce::CoalesceLayer;
+use relay::RelayLayer;
+pub use relay::Submit;
 
 /// A call on its way out. Those with equal keys may share one answer.
 #[derive(Clone, Debug)]
@@ -56,10 +59,12 @@ pub(crate) struct Nodes {
 
 impl Nodes {
     /// Puts the layers on, outermost first.
-    pub(crate) fn new(pool: Pool, timeout: Duration) -> Self {
+    pub(crate) fn new(pool: Pool, timeout: Duration, submit: Option<Submit>) -> Self {
         let stack = ServiceBuilder::new()
             // A caller waits no longer than this, whatever the nodes do.
             .layer(TimeoutLayer::new(timeout))
+            // What a node has accepted goes to the peers too, if so configured.
+            .layer(option_layer(submit.map(RelayLayer::new)))
             // Equal reads in flight ask once. Below the timeout, so that one caller's end is not another's.
             .layer(CoalesceLayer::default())
             // Choice, retry, hedge, breaker and limits are the pool's own.

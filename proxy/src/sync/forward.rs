@@ -15,6 +15,7 @@ use super::gaps::{self, section_of};
 use super::headers::{link_up, write};
 use super::metrics::level_of;
 use super::shared::{Halt, Shared, Way};
+use super::sources::Lease;
 use super::tip::{Tip, TipError};
 use super::tree::Choice;
 
@@ -78,12 +79,12 @@ async fn approach(shared: &Arc<Shared>, tip: &mut Tip, settled: u64) -> Result<b
     }
     let root = tip.tree.root();
     let Some(range) = gaps::next_headers_up(root.number, settled) else { return Ok(true) };
-    let (linked, source) = link_up(shared, root, range).await?;
+    let Some((linked, lease)) = link_up(shared, root, range).await? else { return Ok(false) };
     let Some(last) = linked.last().map(|header| header.id) else { return Ok(false) };
-    if !confirmed(shared, last, &source).await {
+    if !confirmed(shared, last, &lease).await {
         return Ok(false);
     }
-    write(shared, linked, vec![source], Way::Forward).await?;
+    write(shared, linked, vec![lease.id().clone()], Way::Forward).await?;
     tip.stand_on(last);
     Ok(true)
 }
@@ -93,7 +94,7 @@ async fn approach(shared: &Arc<Shared>, tip: &mut Tip, settled: u64) -> Result<b
 async fn leave_window(shared: &Arc<Shared>, tip: &mut Tip) -> Result<bool, StoreError> {
     let number = tip.tree.head().number.saturating_add(1);
     let answers = hashes_at(shared, number).await;
-    let Some(next) = agreed(shared, number, &answers) else { return Ok(false) };
+    let Some(next) = agreed(shared, number, &answers, None) else { return Ok(false) };
     let Some((id, _)) = answers.iter().find(|(_, hash)| *hash == next.hash) else { return Ok(false) };
     let Some(source) = shared.sources.by_id(id) else { return Ok(false) };
     if let Err(error) = tip.reach(next, &source).await {
@@ -236,21 +237,30 @@ pub fn promotion(root: u64, settled: u64, blocks: usize, room: usize) -> Option<
     whole.or_else(|| (crowded && settled > root).then_some(settled))
 }
 
-/// Whether the other sources name the same block at the end of a linked section.
-async fn confirmed(shared: &Arc<Shared>, last: BlockId, source: &Arc<str>) -> bool {
+/// Whether the other sources name the same block at the end of the section that `lease` brought.
+async fn confirmed(shared: &Arc<Shared>, last: BlockId, lease: &Lease) -> bool {
     let mut answers = hashes_at(shared, last.number).await;
-    answers.retain(|(id, _)| id != source);
-    answers.push((source.clone(), last.hash));
-    agreed(shared, last.number, &answers).is_some_and(|id| id == last)
+    answers.retain(|(id, _)| id != lease.id());
+    answers.push((lease.id().clone(), last.hash));
+    agreed(shared, last.number, &answers, Some(lease)).is_some_and(|id| id == last)
 }
 
-/// The block at a settled height that more than half of the answers name; the others are blamed.
-fn agreed(shared: &Shared, number: u64, answers: &[(Arc<str>, alloy_primitives::B256)]) -> Option<BlockId> {
+/// The block at a settled height that more than half of the answers name; the others are blamed. What came by `lease`
+/// is blamed on whoever gave it then.
+fn agreed(
+    shared: &Shared,
+    number: u64,
+    answers: &[(Arc<str>, alloy_primitives::B256)],
+    lease: Option<&Lease>,
+) -> Option<BlockId> {
     match agreement::weigh(answers) {
         Verdict::Agreed(hash, others) => {
             for (id, found) in answers.iter().filter(|(id, _)| others.contains(id)) {
                 let fault = Fault::Mismatch { field: "hash", found: *found, expected: hash };
-                shared.sources.blame(id, number, &fault);
+                match lease.filter(|lease| lease.id() == id) {
+                    Some(lease) => lease.blame(number, &fault),
+                    None => shared.sources.blame(id, number, &fault),
+                }
             }
             shared.halt(Halt::Agreement, None);
             Some(BlockId { number, hash })

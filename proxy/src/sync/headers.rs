@@ -17,7 +17,7 @@ use hypasis_upstream::{Source, SourceError};
 
 use super::links::{Linked, close_down, close_up, parent_of};
 use super::shared::{Shared, Way, blocking};
-use super::sources::Lease;
+use super::sources::{Lease, Want};
 
 /// Headers asked for at once.
 const CHUNK: u64 = 512;
@@ -25,8 +25,9 @@ const CHUNK: u64 = 512;
 const CHUNKS_IN_FLIGHT: usize = 4;
 /// Bytes of headers in hand at which a part closes early (Polygon's may carry 100 KiB each).
 const PART_BYTES_MAX: u64 = 32 << 20;
-/// Rest before headers that no source has are asked for again.
-const REST: Duration = Duration::from_secs(1);
+/// How long a source is waited for that has headers, and how often it is looked for.
+const PATIENCE: Duration = Duration::from_secs(1);
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Bytes assumed for a header when reserving.
 const HEADER_BYTES: u64 = 700;
 
@@ -69,16 +70,22 @@ pub(crate) async fn link_down(
     let ranges = chunks_down(lowest..=*range.end());
     let mut chunks =
         futures_util::stream::iter(ranges).map(|chunk| fetch(shared, chunk)).buffered(CHUNKS_IN_FLIGHT);
-    while let Some((chunk, mut headers, mut lease)) = chunks.next().await {
-        let closed = loop {
+    while let Some((chunk, mut fetched)) = chunks.next().await {
+        let mut closed = None;
+        while let Some((headers, lease)) = fetched {
             let checks = shared.checks(way);
             match blocking(move || close_down(expected, &headers, &checks)).await {
-                Ok(closed) => break closed,
+                Ok(linked) => {
+                    closed = Some((linked, lease));
+                    break;
+                }
                 Err(broken) => lease.blame(broken.number, &broken.fault),
             }
             drop(lease);
-            (_, headers, lease) = fetch(shared, chunk.clone()).await;
-        };
+            (_, fetched) = fetch(shared, chunk.clone()).await;
+        }
+        // Nobody has the next ones now. What is linked by now is worth keeping.
+        let Some((closed, lease)) = closed else { break };
         lease.good();
         add_source(&mut sources, lease.id());
         drop(lease);
@@ -105,19 +112,19 @@ pub(crate) async fn link_down(
 }
 
 /// Links `range` upward from `parent` by the headers of one source, without writing them: the caller asks other
-/// sources about the last one first.
+/// sources about the last one first. `None` where no source has them (any more).
 pub(crate) async fn link_up(
     shared: &Arc<Shared>,
     parent: BlockId,
     range: RangeInclusive<u64>,
-) -> Result<(Vec<Linked>, Arc<str>), StoreError> {
+) -> Result<Option<(Vec<Linked>, Lease)>, StoreError> {
     loop {
-        let (_, headers, lease) = fetch(shared, range.clone()).await;
+        let Some((headers, lease)) = fetch(shared, range.clone()).await.1 else { return Ok(None) };
         let checks = shared.checks(Way::Forward);
         let parent_header = header_at(shared, parent)?;
         let closed = blocking(move || close_up(parent, parent_header.as_deref(), &headers, &checks)).await;
         match closed {
-            Ok(closed) => return Ok((closed, lease.id().clone())),
+            Ok(closed) => return Ok(Some((closed, lease))),
             Err(broken) => lease.blame(broken.number, &broken.fault),
         }
     }
@@ -164,18 +171,28 @@ fn anchor_above(shared: &Shared, number: u64) -> Result<Option<BlockId>, StoreEr
     Ok(parent.map(|hash| BlockId { number, hash }))
 }
 
-/// Headers of `range` from whoever has them; asks until somebody gives all.
-async fn fetch(shared: &Shared, range: RangeInclusive<u64>) -> (RangeInclusive<u64>, Vec<Bytes>, Lease) {
+/// Headers of `range` from whoever has all of them; none if nobody does, at once or after a moment. Sources may claim
+/// heights that do not exist, so that a caller must look again at what there is.
+async fn fetch(
+    shared: &Shared,
+    range: RangeInclusive<u64>,
+) -> (RangeInclusive<u64>, Option<(Vec<Bytes>, Lease)>) {
     let mut absent: Vec<Arc<str>> = Vec::new();
+    let mut waited = Duration::ZERO;
     loop {
-        if !absent.is_empty() && !shared.sources.any_has(&range, &absent) {
-            tracing::debug!(from = range.start(), to = range.end(), "No source has these headers now");
-            tokio::time::sleep(REST).await;
-            absent.clear();
+        let want = Want::headers(range.clone()).except(&absent);
+        if !shared.sources.any_has(&want) {
+            if waited >= PATIENCE {
+                tracing::debug!(from = range.start(), to = range.end(), "No source has these headers now");
+                return (range, None);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+            waited += LOOK_AGAIN;
+            continue;
         }
-        let lease = shared.sources.lease(range.clone(), &absent).await;
+        let lease = shared.sources.lease(&want).await;
         match collect(lease.source().as_ref(), &range).await {
-            Ok(headers) => return (range, headers, lease),
+            Ok(headers) => return (range, Some((headers, lease))),
             Err(error) => {
                 if matches!(error, SourceError::Absent(_)) {
                     absent.push(lease.id().clone());
@@ -195,8 +212,8 @@ async fn collect(source: &dyn Source, range: &RangeInclusive<u64>) -> Result<Vec
         let wanted = (count - headers.len() as u64).min(CHUNK);
         let mut more = source.headers(from, wanted).await?;
         if more.is_empty() {
-            let reason = format!("no header at {from} although its head is above");
-            return Err(SourceError::Unavailable { id: source.id().clone(), reason });
+            tracing::debug!(source = %source.id(), from, "No header although its head is above");
+            return Err(SourceError::Absent(source.id().clone()));
         }
         more.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
         headers.append(&mut more);

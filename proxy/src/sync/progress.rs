@@ -73,6 +73,8 @@ pub(crate) async fn run(shared: Arc<Shared>, rates: Arc<Rates>) {
     let bar = std::io::stderr().is_terminal().then(bar);
     let interval = shared.log.progress_interval.duration().max(SAMPLE);
     let mut line_at = started + interval;
+    // What the last line said: while nothing is left to do and nothing changes, there is nothing to say.
+    let mut told = None;
     loop {
         rates.forward.lock().sample(started.elapsed(), shared.metrics.forward_blocks.get());
         rates.backward.lock().sample(started.elapsed(), shared.metrics.backward_blocks.get());
@@ -84,7 +86,11 @@ pub(crate) async fn run(shared: Arc<Shared>, rates: Arc<Rates>) {
             Some(bar) => draw(bar, &shared, &forward, &backward),
             None if Instant::now() >= line_at => {
                 line_at += interval;
-                line(&forward, &backward);
+                let at = (forward.current, forward.target, backward.current, backward.target);
+                let news = told.replace(at) != Some(at) || !(forward.done && backward.done);
+                if news {
+                    line(&forward, &backward);
+                }
             }
             None => {}
         }

@@ -2,7 +2,8 @@
 //!
 //! Before the region at the head is held, the served head is the upstream's: what is advertised can be forwarded.
 //! Once it is held, the served head is the highest block whose header, body and receipts are local. It never goes
-//! back except by a reorg.
+//! back except by a reorg. Where neither is there (archives alone, without receipts), it is the highest block whose
+//! header and body are held.
 
 use hypasis_chain::BlockId;
 
@@ -17,6 +18,8 @@ pub const FOLLOW_LAG_BLOCKS: u64 = 128;
 pub struct Moment {
     /// Highest canonical block held whole in the region at the head.
     pub held: Option<BlockId>,
+    /// Highest canonical block whose header and body are held, wherever it is.
+    pub bodies: Option<BlockId>,
     /// The upstream's head, if any upstream is up.
     pub upstream: Option<BlockId>,
     /// The block that the upstreams call final.
@@ -43,7 +46,7 @@ pub fn next(previous: &Served, moment: &Moment) -> Served {
 
 fn head(previous: &Served, moment: &Moment) -> (Option<BlockId>, bool) {
     let Some(held) = moment.held else {
-        return (forward_only(previous.latest, moment.upstream), false);
+        return (forward_only(previous.latest, moment.upstream.or(moment.bodies)), false);
     };
     let published = previous.latest.map_or(0, |id| id.number);
     let upstream = moment.upstream.map_or(0, |id| id.number);

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::Parts;
 use super::budget::Budget;
 use super::checkpoint::Checkpoint;
+use super::kept::Kept;
 use super::metrics::{self, Metrics};
 use super::publish::Moment;
 use super::sources::Sources;
@@ -66,6 +67,7 @@ pub(crate) struct Shared {
     pub(crate) spec: Arc<ChainSpec>,
     pub(crate) store: Store,
     pub(crate) sources: Sources,
+    pub(crate) kept: Kept,
     pub(crate) served: ServedHead,
     pub(crate) metrics: Metrics,
     pub(crate) budget: Budget,
@@ -105,6 +107,7 @@ impl Shared {
         Self {
             budget: Budget::new(parts.config.memory.0.bytes()),
             sources: Sources::new(parts.sources, metrics.clone()),
+            kept: Kept::default(),
             config: parts.config,
             checkpoint_config: parts.checkpoint,
             store_config: parts.store_config,
@@ -187,10 +190,15 @@ impl Shared {
             held: view.head(),
             upstream: agreement::head(&opinions),
             upstream_finalized: agreement::finalized_block(&opinions),
+            bodies: view.top_with_body(),
             own_finalized: view.finalized().max(checkpoint),
             reorg,
             halted: self.halted().is_some(),
         };
+        self.kept.set_oldest(match self.config.backward.enabled {
+            true => self.oldest(),
+            false => checkpoint.map_or(0, |id| id.number),
+        });
         let lag =
             moment.upstream.map_or(0, |up| up.number.saturating_sub(moment.held.map_or(0, |id| id.number)));
         self.metrics.head_lag_blocks.set(metrics::level_of(lag));

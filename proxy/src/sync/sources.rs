@@ -3,11 +3,14 @@
 //! A worker leases a source for one request: the best one that has the heights, is below what it bears at once, and
 //! is not resting. After an error a source rests, longer each time; after a lie it rests long, and is blamed.
 
+mod status;
+
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hypasis_chain::Fault;
+use hypasis_chain::{BlockId, Fault};
+use hypasis_upstream::peer::Askers;
 use hypasis_upstream::{Heads, Source, SourceError};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
@@ -28,6 +31,9 @@ const REST_LIE_MAX: Duration = Duration::from_secs(600);
 const FORGIVE: Duration = Duration::from_secs(600);
 /// How often a waiting worker looks again without being woken: sources' scores change silently.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// Requests beyond what a source bears at once that somebody who waits for the answer may send it: filling can wait,
+/// but is not to starve either.
+const URGENT_MAX: usize = 4;
 
 /// All sources of blocks; clone freely.
 #[derive(Clone, Debug)]
@@ -52,12 +58,52 @@ struct State {
     rest_until: Option<Instant>,
 }
 
+/// What a source must have to be asked, and who is not.
+#[derive(Clone, Debug)]
+pub struct Want<'a> {
+    range: RangeInclusive<u64>,
+    headers: bool,
+    except: &'a [Arc<str>],
+    askers: Askers,
+}
+
 /// The right to send one request to a source.
 #[derive(Debug)]
 pub struct Lease {
     sources: Sources,
     index: usize,
     source: Arc<dyn Source>,
+}
+
+// === impl Want ===
+
+impl<'a> Want<'a> {
+    /// The headers of `range`.
+    pub fn headers(range: RangeInclusive<u64>) -> Self {
+        Self { range, headers: true, except: &[], askers: Askers::default() }
+    }
+
+    /// The blocks of `range` with their bodies.
+    pub fn blocks(range: RangeInclusive<u64>) -> Self {
+        Self { range, headers: false, except: &[], askers: Askers::default() }
+    }
+
+    /// These sources are not asked.
+    pub fn except(self, except: &'a [Arc<str>]) -> Self {
+        Self { except, ..self }
+    }
+
+    /// These peers want it, and are not asked either.
+    pub fn by(self, askers: Askers) -> Self {
+        Self { askers, ..self }
+    }
+
+    fn fits(&self, entry: &Entry) -> bool {
+        let heads = entry.heads.borrow();
+        let old = heads.earliest <= *self.range.start() || self.headers && entry.source.has_old_headers();
+        let new = heads.latest.is_some_and(|id| id.number >= *self.range.end());
+        old && new && !self.except.contains(entry.source.id())
+    }
 }
 
 // === impl Sources ===
@@ -111,28 +157,40 @@ impl Sources {
         HeadsWatch { receivers: self.entries.iter().map(|entry| entry.heads.clone()).collect() }
     }
 
-    /// Waits for a source that has all of `range` and is not in `except`.
-    pub async fn lease(&self, range: RangeInclusive<u64>, except: &[Arc<str>]) -> Lease {
+    /// Waits for a source that has what is wanted.
+    pub async fn lease(&self, want: &Want<'_>) -> Lease {
+        self.wait(want, 0).await
+    }
+
+    /// A source that has what is wanted and could be asked at once, for somebody who waits for the answer: fillers do
+    /// not stand in the way.
+    pub fn try_lease_urgently(&self, want: &Want<'_>) -> Option<Lease> {
+        self.best(want, URGENT_MAX)
+    }
+
+    /// Waits as [`Sources::lease`] does, but not behind those who fill.
+    pub async fn lease_urgently(&self, want: &Want<'_>) -> Lease {
+        self.wait(want, URGENT_MAX).await
+    }
+
+    async fn wait(&self, want: &Want<'_>, beyond: usize) -> Lease {
         loop {
             let released = self.released.notified();
-            if let Some(lease) = self.try_lease(&range, except) {
+            if let Some(lease) = self.best(want, beyond) {
                 return lease;
             }
             let _ = tokio::time::timeout(LOOK_AGAIN, released).await;
         }
     }
 
-    /// A source that has all of `range`, is not in `except`, and could be asked at once.
-    pub fn try_lease(&self, range: &RangeInclusive<u64>, except: &[Arc<str>]) -> Option<Lease> {
+    fn best(&self, want: &Want<'_>, beyond: usize) -> Option<Lease> {
         let now = Instant::now();
         let fitness = |entry: &Entry| {
-            let heads = entry.heads.borrow();
-            let has =
-                heads.latest.is_some_and(|id| id.number >= *range.end()) && heads.earliest <= *range.start();
             let state = entry.state.lock();
-            let free = state.requests < entry.source.parallel().max(1) && !state.resting(now);
+            let room = entry.source.parallel().max(1).saturating_add(beyond);
+            let free = state.requests < room && !state.resting(now);
             let share = entry.source.score() / (state.requests as u64 + 1);
-            (has && free && !except.contains(entry.source.id())).then_some(share)
+            (want.fits(entry) && free).then_some(share)
         };
         let index = (0..self.entries.len())
             .filter_map(|index| Some((fitness(self.entries.get(index)?)?, index)))
@@ -140,7 +198,8 @@ impl Sources {
             .1;
         let entry = self.entries.get(index)?;
         entry.state.lock().requests += 1;
-        Some(Lease { sources: self.clone(), index, source: entry.source.clone() })
+        let source = entry.source.leased(&want.askers, beyond > 0).unwrap_or_else(|| entry.source.clone());
+        Some(Lease { sources: self.clone(), index, source })
     }
 
     /// The source with that id gave what is provably wrong.
@@ -152,14 +211,29 @@ impl Sources {
         }
     }
 
-    /// Whether some source, resting or not, could have all of `range`.
-    pub fn any_has(&self, range: &RangeInclusive<u64>, except: &[Arc<str>]) -> bool {
-        self.entries.iter().any(|entry| {
+    /// The lowest height that a source which the operator named has, among those that reach `latest`.
+    pub fn earliest(&self, latest: u64) -> Option<u64> {
+        let reach = self.entries.iter().filter(|entry| !entry.source.is_many()).filter_map(|entry| {
             let heads = entry.heads.borrow();
-            heads.latest.is_some_and(|id| id.number >= *range.end())
-                && heads.earliest <= *range.start()
-                && !except.contains(entry.source.id())
-        })
+            heads.latest.is_some_and(|id| id.number >= latest).then_some(heads.earliest)
+        });
+        reach.min()
+    }
+
+    /// Whether some source, resting or not, could have what is wanted.
+    pub fn any_has(&self, want: &Want<'_>) -> bool {
+        self.entries.iter().any(|entry| want.fits(entry))
+    }
+
+    /// The same among the sources that the operator named: their word counts for more than a stranger's.
+    pub fn any_named_has(&self, want: &Want<'_>) -> bool {
+        self.entries.iter().any(|entry| !entry.source.is_many() && want.fits(entry))
+    }
+
+    /// The highest head of the sources that the operator named: what lies below can be had from them.
+    pub fn named_head(&self) -> Option<BlockId> {
+        let named = self.entries.iter().filter(|entry| !entry.source.is_many());
+        named.filter_map(|entry| entry.heads.borrow().latest).max_by_key(|head| head.number)
     }
 }
 
@@ -233,6 +307,7 @@ impl Lease {
     pub fn failed(&self, error: &SourceError) {
         match error {
             SourceError::Absent(_) => {}
+            SourceError::Unavailable { .. } if self.source.is_many() => {}
             SourceError::Unavailable { .. } => self.with_state(|state| {
                 state.errors = state.errors.saturating_add(1);
                 state.rest(REST_ERROR, state.errors, REST_ERROR_MAX);
@@ -253,6 +328,9 @@ impl Lease {
 
     fn lied(&self) {
         self.sources.metrics.lie(self.id());
+        if self.source.is_many() {
+            return;
+        }
         self.with_state(|state| {
             state.lies = state.lies.saturating_add(1);
             state.rest(REST_LIE, state.lies, REST_LIE_MAX);

@@ -11,6 +11,7 @@ use hypasis_chain::BlockId;
 
 use super::gaps::{self, section_of};
 use super::shared::{Shared, Way, blocking};
+use super::sources::Want;
 use super::verify::size;
 
 /// How often sizes are looked at.
@@ -104,7 +105,7 @@ async fn sample(shared: &Arc<Shared>) -> Option<u64> {
     let step = ((span.end() - span.start()) / SAMPLES).max(1);
     let (mut bytes, mut blocks) = (0_u64, 0_u64);
     for number in span.step_by(usize::try_from(step).ok()?) {
-        let lease = shared.sources.lease(number..=number, &[]).await;
+        let lease = shared.sources.lease(&Want::blocks(number..=number)).await;
         let Ok(headers) = lease.source().headers(number, 1).await else { continue };
         let Some(hash) = headers.first().map(keccak256) else { continue };
         let Ok(found) = lease.source().blocks(&[BlockId { number, hash }], true).await else { continue };

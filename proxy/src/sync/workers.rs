@@ -20,6 +20,7 @@ use super::budget::Reservation;
 use super::gaps::{self, Order, Question};
 use super::headers::add_source;
 use super::shared::{Shared, Way, blocking};
+use super::sources::Want;
 use super::verify::{Checks, size};
 
 /// Bytes that one request should bring.
@@ -199,17 +200,20 @@ async fn request(shared: Arc<Shared>, wanted: Vec<BlockId>, way: Way) -> Option<
     }
     let mut lacking: Vec<Arc<str>> = Vec::new();
     let mut bodies_alone = false;
-    while let (Some(first), Some(last)) = (rest.front(), rest.back()) {
+    let level = shared.level(way);
+    while take_kept(&shared, level, &mut rest, &mut batch) {
+        let kept = |id: &BlockId| shared.kept.holds(&id.hash, level);
+        let asked: Vec<BlockId> = rest.iter().copied().take_while(|id| !kept(id)).collect();
+        let (Some(first), Some(last)) = (asked.first(), asked.last()) else { continue };
         let range = first.number..=last.number;
-        if !shared.sources.any_has(&range, &absent) {
+        if !shared.sources.any_has(&Want::blocks(range.clone()).except(&absent)) {
             if bodies_alone || lacking.is_empty() {
                 return give_up(&shared, batch, range, &absent);
             }
             bodies_alone = true;
             absent.retain(|id| !lacking.contains(id));
         }
-        let lease = shared.sources.lease(range, &absent).await;
-        let asked: Vec<BlockId> = rest.iter().copied().collect();
+        let lease = shared.sources.lease(&Want::blocks(range).except(&absent)).await;
         let fetched = match lease.source().blocks(&asked, true).await {
             Ok(fetched) if fetched.is_empty() => {
                 absent.push(lease.id().clone());
@@ -245,6 +249,18 @@ async fn request(shared: Arc<Shared>, wanted: Vec<BlockId>, way: Way) -> Option<
     }
     batch.reservation.settle(batch.bytes);
     Some(batch)
+}
+
+/// Moves blocks that were fetched for others into the batch. Whether there is still something to be fetched.
+fn take_kept(shared: &Shared, level: Level, rest: &mut VecDeque<BlockId>, batch: &mut Batch) -> bool {
+    while let Some((block, source)) = rest.front().and_then(|id| shared.kept.get(&id.hash, level)) {
+        rest.pop_front();
+        batch.bytes = batch.bytes.saturating_add(size(&block.block));
+        batch.reservation.at_least(batch.bytes);
+        add_source(&mut batch.sources, &source);
+        batch.blocks.push(block);
+    }
+    !rest.is_empty()
 }
 
 /// Block 0 is made from the chain's spec: archives may start at 1, and some nodes do not give it raw.

@@ -150,10 +150,6 @@ fn unknown_keys_are_errors_with_place_and_suggestion() {
         ),
         ("admin.xyzzy = 1", "hypasis.toml:1:7: there is no setting `admin.xyzzy`; there are `listen`"),
         (
-            "[p2p]\nenabled = true",
-            "hypasis.toml:2:1: `p2p.enabled` is true, but this version does not speak devp2p yet; set it to false",
-        ),
-        (
             "[auth]\nenabled = false",
             "hypasis.toml:1:2: `auth` is not built yet; remove it; a later version has it",
         ),
@@ -217,8 +213,6 @@ fn values_that_cannot_be_are_refused_where_they_stand() {
         ("[checkpoint]\nnumber = 5", "2:1", "source = \"static\""),
         ("[[upstream]]\nid = 'a'", "1:1", "has no `url`"),
         ("[[upstream]]\nurl = 'wss://n'", "2:1", "`wss` URLs are known but not built yet"),
-        ("[[upstream]]\nurl = 'enode://ab@n:1'", "2:1", "`enode` URLs are known but not built yet"),
-        ("[[upstream]]\nurl = 'enr:-xyz'", "2:1", "`enr` URLs are known but not built yet"),
         ("[[upstream]]\nurl = 's3://bucket'", "2:1", "`s3` URLs are known but not built yet"),
         ("[[upstream]]\nurl = 'gopher://n'", "2:1", "`gopher` URLs are not known"),
         ("[[upstream]]\nurl = 'http://'", "2:1", "the URL cannot be read"),
@@ -306,6 +300,7 @@ fn the_default_text_loads_to_the_defaults_and_explains_every_setting() {
         "[checkpoint]",
         "[sync.backward]",
         "[rpc]",
+        "[p2p]",
         "[admin]",
         "[dev]",
     ] {
@@ -326,13 +321,14 @@ fn what_the_default_text_comments_out_are_settings_too() {
     for line in default_text().lines().filter_map(|line| line.strip_prefix("# ")) {
         let is_setting = line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
         if is_setting {
-            let known = ["chain", "store", "checkpoint"].iter().map(|section| format!("[{section}]\n{line}"));
+            let known =
+                ["chain", "store", "checkpoint", "p2p"].iter().map(|section| format!("[{section}]\n{line}"));
             let errors: Vec<_> = known
                 .chain([format!("[[upstream]]\n{line}")])
                 .filter_map(|text| load_text(&text).err())
                 .filter(|error| error.problem.starts_with("there is no setting"))
                 .collect();
-            assert_eq!(errors.len(), 3, "{line} belongs to one section: {errors:?}");
+            assert_eq!(errors.len(), 4, "{line} belongs to one section: {errors:?}");
         }
     }
 }
@@ -341,7 +337,7 @@ fn what_the_default_text_comments_out_are_settings_too() {
 fn the_schema_is_json_schema_of_every_section() {
     let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
     let properties = schema["properties"].as_object().unwrap();
-    for section in ["chain", "store", "upstream", "checkpoint", "sync", "rpc", "admin", "dev", "log"] {
+    for section in ["chain", "store", "upstream", "checkpoint", "sync", "rpc", "p2p", "admin", "dev", "log"] {
         assert!(properties.contains_key(section), "{section}");
     }
     assert_eq!(schema["additionalProperties"], false);

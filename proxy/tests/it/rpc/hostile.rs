@@ -99,6 +99,33 @@ async fn a_client_that_stalls_in_its_body_is_told_and_an_idle_one_is_closed() {
 }
 
 #[tokio::test]
+async fn a_body_that_drips_in_chunks_is_cut_off_and_holds_up_nobody() {
+    let (port, _node) = quick_limits().await;
+    let (mut reader, mut writer) = TcpStream::connect(port.address).await.unwrap().into_split();
+    let head =
+        "POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    writer.write_all(head.as_bytes()).await.unwrap();
+    // Each byte comes long before any limit between two bytes could strike: the whole body has one.
+    let dripping = tokio::spawn(async move {
+        let mut drops = tokio::time::interval(Duration::from_millis(10));
+        while writer.write_all(b"1\r\n[\r\n").await.is_ok() {
+            drops.tick().await;
+        }
+    });
+    let refusal = async {
+        let answer = read_answer(&mut reader).await;
+        assert_eq!((answer.status, answer.header("connection")), (408, Some("close")));
+    };
+    let others = async {
+        for _ in 0..50 {
+            assert_eq!(port.post(CALL).await.json()["result"], "0x539");
+        }
+    };
+    tokio::join!(refusal, others);
+    tokio::time::timeout(Duration::from_secs(20), dripping).await.expect("the connection closes").unwrap();
+}
+
+#[tokio::test]
 async fn bytes_in_flight_are_bounded_over_all_clients() {
     let node = Node::start(echo()).await;
     let config = RpcConfig { max_in_flight: Size(200_000), ..RpcConfig::default() };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hypasis_proxy::config::RpcConfig;
+use hypasis_proxy::rpc::Submit;
 
 use super::rig::{Node, Port, echo, spec};
 use crate::support::store;
@@ -39,6 +40,31 @@ async fn a_transaction_is_sent_exactly_once_also_when_many_send_the_same() {
     assert!(answers.iter().all(|answer| answer.json()["result"][0] == "eth_sendRawTransaction"));
     assert!(answers.iter().all(|answer| answer.header("hypasis-source") == Some("upstream:n0")));
     assert_eq!(node.count(), 5, "each caller's send is one send");
+}
+
+#[tokio::test]
+async fn what_a_node_has_accepted_is_handed_to_the_peers_and_nothing_else() {
+    const HASH: &str = r#""result":"0x5c504ed432cb51138bcf09aa5e8a410dd4a1e204ef84bfed1be16dfba1b22060""#;
+    let script = |method: &str, params: &serde_json::Value| match (method, params[0].as_str()) {
+        ("eth_sendRawTransaction", Some("0x02c0")) => HASH.to_owned(),
+        ("eth_getTransactionCount", _) => HASH.to_owned(),
+        _ => r#""error":{"code":-32000,"message":"nonce too low"}"#.to_owned(),
+    };
+    let node = Node::start(Arc::new(script)).await;
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let submit = Submit::new(move |raw| sender.send(raw).unwrap());
+    let port = Port::submitting(store(), spec(), RpcConfig::default(), &[&node], Some(submit)).await;
+    let call =
+        |method, param| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":["{param}"]}}"#);
+    let refused = port.post(&call("eth_sendRawTransaction", "0x03c0")).await;
+    assert_eq!(refused.json()["error"]["message"], "nonce too low");
+    port.post(&call("eth_getTransactionCount", "0x02c0")).await;
+    let batch = [call("eth_sendRawTransaction", "0x02c0"), call("eth_sendRawTransaction", "0x04c0")];
+    let answers = port.post(&format!("[{}]", batch.join(","))).await.json();
+    assert!(answers[0]["result"].is_string() && answers[1]["error"].is_object(), "{answers}");
+    drop(port);
+    let submitted: Vec<_> = receiver.try_iter().collect();
+    assert_eq!(submitted, [&[0x02, 0xc0][..]]);
 }
 
 #[tokio::test]

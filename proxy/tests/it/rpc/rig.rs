@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Full};
 use hypasis_cache::Store;
 use hypasis_chain::{BlockId, ChainSpec};
 use hypasis_proxy::config::RpcConfig;
-use hypasis_proxy::rpc::{Parts, Rpc};
+use hypasis_proxy::rpc::{Parts, Rpc, Submit};
 use hypasis_proxy::served::{Served, ServedHead};
 use hypasis_upstream::{NodeOptions, Pool, PoolOptions};
 use hyper::service::service_fn;
@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -165,6 +165,17 @@ fn probe(call: &Value) -> Option<String> {
 impl Port {
     /// A port before `nodes` (none: everything upstream is down), once they are up.
     pub(crate) async fn start(store: Store, spec: ChainSpec, config: RpcConfig, nodes: &[&Node]) -> Self {
+        Self::submitting(store, spec, config, nodes, None).await
+    }
+
+    /// The same, which also hands accepted transactions to `submit`.
+    pub(crate) async fn submitting(
+        store: Store,
+        spec: ChainSpec,
+        config: RpcConfig,
+        nodes: &[&Node],
+        submit: Option<Submit>,
+    ) -> Self {
         let options: Vec<_> = nodes
             .iter()
             .enumerate()
@@ -197,6 +208,7 @@ impl Port {
             store,
             pool: pool.clone(),
             served: served.clone(),
+            submit,
         };
         let rpc = Rpc::new(parts, &mut registry);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -229,7 +241,7 @@ impl Port {
 }
 
 /// Reads one answer off a connection.
-pub(crate) async fn read_answer(socket: &mut TcpStream) -> Answer {
+pub(crate) async fn read_answer(socket: &mut (impl AsyncRead + Unpin)) -> Answer {
     let reading = async {
         let mut bytes = Vec::new();
         let end = loop {

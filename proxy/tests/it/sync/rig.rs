@@ -190,6 +190,12 @@ impl Setup {
 
     /// Opens the store in `folder` and starts.
     pub(crate) fn start(&self, folder: &Path, chain: &DevChain, sources: &[&Arc<Puppet>]) -> Rig {
+        let sources = sources.iter().map(|source| (*source).clone() as Arc<dyn Source>).collect();
+        self.start_with(folder, chain, sources)
+    }
+
+    /// The same with sources of any kind.
+    pub(crate) fn start_with(&self, folder: &Path, chain: &DevChain, sources: Vec<Arc<dyn Source>>) -> Rig {
         let spec = Arc::new(chain.spec());
         let store = open(folder, chain, self.config.store.tip_blocks_max);
         let served = ServedHead::new(Served::default());
@@ -200,7 +206,7 @@ impl Setup {
             log: self.config.log.clone(),
             spec,
             store: store.clone(),
-            sources: sources.iter().map(|source| (*source).clone() as Arc<dyn Source>).collect(),
+            sources,
             served: served.clone(),
         };
         let sync = Sync::new(parts, &mut Registry::default());

@@ -90,3 +90,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn with_archives_alone_bodies_are_enough_until_something_whole_is_held() {
+    let now = next(&Served::default(), &Moment { bodies: Some(id(70)), ..Moment::default() });
+    assert_eq!((now.latest, now.local, now.upstream), (Some(id(70)), false, false));
+    let up = Moment { bodies: Some(id(70)), upstream: Some(id(90)), ..Moment::default() };
+    assert_eq!(next(&Served::default(), &up).latest, Some(id(90)));
+    let held = Moment { bodies: Some(id(70)), held: Some(id(70)), ..Moment::default() };
+    assert!(next(&now, &held).local);
+}
