@@ -5,7 +5,7 @@ CARGO ?= cargo
 CARGO_FLAGS := --release --locked
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
-.PHONY: run build test check bench setup tools
+.PHONY: run build test check bench fuzz setup tools
 
 ## Builds and starts the appliance on its built-in development chain.
 run: build
@@ -18,6 +18,7 @@ build: setup
 test: setup tools check
 	$(CARGO) build $(CARGO_FLAGS) -p hypasis-proxy
 	$(CARGO) test $(CARGO_FLAGS) --workspace --lib --bins --tests --no-fail-fast
+	@$(MAKE) --no-print-directory fuzz SECONDS_EACH=2
 	@cat $(TARGET)/tools/left-out 2>/dev/null || true
 
 check: setup
@@ -29,6 +30,12 @@ bench: build tools
 	@tests/tools/setup bench
 	$(CARGO) run $(CARGO_FLAGS) -q -p hypasis-tests --bin bench
 	$(CARGO) bench --locked -q -p hypasis-cache --bench store
+
+## Fuzzes every parser of the wire, ten minutes each; `make test` does so for seconds, to see that it still runs.
+fuzz: SECONDS_EACH ?= 600
+fuzz: setup
+	@mkdir -p $(TARGET); wire/fuzz/run $(SECONDS_EACH) >$(TARGET)/fuzz.log 2>&1 && grep '^==' $(TARGET)/fuzz.log || \
+	  { tail -n 40 $(TARGET)/fuzz.log; false; }
 
 # What the build needs: a C++ compiler and libclang (RocksDB's bindings are made from its headers).
 setup:

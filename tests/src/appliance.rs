@@ -1,4 +1,4 @@
-//! The appliance as an operator runs it: the binary, a data directory, two ports.
+//! The appliance as an operator runs it: the binary, a data directory, three ports.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,16 +9,19 @@ use serde_json::Value;
 
 use crate::built;
 use crate::http::{Answer, call, get, post_with, request};
-use crate::process::{Process, free_address};
+use crate::process::{Process, finish, free_address};
 
 /// A running `hypasis run`.
 #[derive(Debug)]
 pub struct Appliance {
     process: Process,
+    data: PathBuf,
     /// The RPC port.
     pub rpc: SocketAddr,
     /// The admin port.
     pub admin: SocketAddr,
+    /// The devp2p port, TCP and UDP.
+    pub p2p: SocketAddr,
 }
 
 // === impl Appliance ===
@@ -26,16 +29,30 @@ pub struct Appliance {
 impl Appliance {
     /// Starts the appliance on `dir` with further arguments and waits for its ports.
     pub fn start(dir: &Path, arguments: &[&str]) -> Self {
-        let (rpc, admin) = (free_address(), free_address());
-        let mut command = Command::new(binary());
+        Self::start_by(Command::new(binary()), dir, arguments)
+    }
+
+    /// Starts the appliance from a shell that lowered its soft limit of file descriptors.
+    pub fn start_with_descriptors(limit: u32, dir: &Path, arguments: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit -Sn {limit} && exec \"$@\""), "sh"]).arg(binary());
+        Self::start_by(shell, dir, arguments)
+    }
+
+    fn start_by(mut command: Command, dir: &Path, arguments: &[&str]) -> Self {
+        let (rpc, admin, p2p) = (free_address(), free_address(), free_address());
+        let data = dir.join("data");
         command
             .arg("run")
-            .args(["--data-dir".as_ref(), dir.join("data").as_os_str()])
+            .args(["--data-dir".as_ref(), data.as_os_str()])
             .args(["--http", &rpc.to_string(), "--admin", &admin.to_string()])
+            .args(["--p2p", &p2p.to_string()])
             .args(arguments);
         let mut process = Process::start(command, &dir.join("hypasis.log"));
         process.until(|_| std::net::TcpStream::connect(admin).is_ok(), Duration::from_secs(120), "to listen");
-        Self { process, rpc, admin }
+        // Ports are bound first; this is answered once everything is there.
+        get(admin, "/livez");
+        Self { process, data, rpc, admin, p2p }
     }
 
     /// The status page as JSON.
@@ -99,9 +116,34 @@ impl Appliance {
         get(self.admin, "/metrics")
     }
 
+    /// Its `enode://…` and its `enr:…`, as `hypasis key show` prints them.
+    pub fn node(&self) -> (String, String) {
+        let mut command = Command::new(binary());
+        command.args(["key", "show", "--p2p", &self.p2p.to_string(), "--data-dir"]).arg(&self.data);
+        let printed = finish(command, Duration::from_secs(30));
+        let mut lines = printed.lines().map(str::to_owned);
+        let mut line = || lines.next().unwrap_or_else(|| panic!("no two lines in {printed}"));
+        (line(), line())
+    }
+
+    /// The devp2p peers.
+    pub fn peers(&self) -> Vec<Value> {
+        get(self.admin, "/api/v1/peers").json().as_array().cloned().unwrap_or_default()
+    }
+
     /// Sends SIGTERM; returns the exit code.
     pub fn terminate(self) -> Option<i32> {
         self.process.terminate()
+    }
+
+    /// Sends SIGTERM and returns at once: it drains.
+    pub fn drain(&self) {
+        self.process.ask_to_end();
+    }
+
+    /// Waits for the end; returns the exit code.
+    pub fn ended(self) -> Option<i32> {
+        self.process.ended()
     }
 
     /// Ends it as power loss would.

@@ -8,4 +8,5 @@ pub mod latency;
 pub mod load;
 pub mod memory;
 pub mod nginx;
+pub mod peers;
 pub mod table;

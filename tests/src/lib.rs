@@ -12,13 +12,17 @@
 pub mod anvil;
 pub mod appliance;
 pub mod bench;
+pub mod devp2p;
+pub mod gate;
 pub mod geth;
 pub mod hosted;
 pub mod http;
-
+pub mod many;
+pub mod peer;
 pub mod process;
 pub mod recorded;
 pub mod replay;
+pub mod transaction;
 
 use std::path::PathBuf;
 

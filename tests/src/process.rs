@@ -1,10 +1,15 @@
 //! A child process that dies with its owner, its output in a file.
 
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
+
+/// Ports that tests listen at.
+const FIRST_PORT: u16 = 10_000;
+const PORTS: u16 = 20_000;
 
 /// A running program.
 #[derive(Debug)]
@@ -53,9 +58,19 @@ impl Process {
     }
 
     /// Sends SIGTERM and waits for the end; returns the exit code.
-    pub fn terminate(mut self) -> Option<i32> {
+    pub fn terminate(self) -> Option<i32> {
+        self.ask_to_end();
+        self.ended()
+    }
+
+    /// Sends SIGTERM.
+    pub fn ask_to_end(&self) {
         let pid = self.child.id().to_string();
         Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
+    }
+
+    /// Waits for the end; returns the exit code.
+    pub fn ended(mut self) -> Option<i32> {
         self.child.wait().expect("a child can be waited for").code()
     }
 
@@ -77,10 +92,36 @@ impl Drop for Process {
     }
 }
 
-/// A loopback address that was free a moment ago.
+/// Runs `command` to its end and returns what it printed; panics with that if it is not there after `limit`.
+pub fn finish(mut command: Command, limit: Duration) -> String {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let log = folder.path().join("output");
+    let file = File::create(&log).expect("the log file opens");
+    let errors = file.try_clone().expect("the log file can be shared");
+    let child = command.stdin(Stdio::null()).stdout(file).stderr(errors).spawn();
+    let child = child.unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+    let mut process = Process { child, log };
+    let deadline = Instant::now() + limit;
+    while process.child.try_wait().expect("a child can be asked").is_none() {
+        assert!(Instant::now() < deadline, "{command:?} runs on after {limit:?}:\n{}", process.log_text());
+        pause();
+    }
+    process.log_text()
+}
+
+/// A loopback address that is free over TCP and UDP, and given out once. It lies below the ports that the system takes
+/// for outgoing connections, of which tests open thousands.
 pub fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    listener.local_addr().expect("a bound listener has an address")
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Programs that test at the same time begin at different places.
+    let start = u16::try_from(std::process::id() % u32::from(PORTS)).unwrap_or_default();
+    let free = (0..PORTS).map(|_| {
+        let place = start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS;
+        SocketAddr::from(([127, 0, 0, 1], FIRST_PORT + place))
+    });
+    let is_free =
+        |address: &SocketAddr| TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok();
+    free.into_iter().find(is_free).expect("loopback has a free port")
 }
 
 /// The one place where a test waits for another process without an event to await.

@@ -1,5 +1,5 @@
-//! `make bench`: the tables of the README's performance chapter, measured now. `serving`, `passing` and `memory` as
-//! arguments choose parts of it.
+//! `make bench`: the tables of the README's performance chapter, measured now. `serving`, `passing`, `memory`,
+//! `peers` and `syncing` as arguments choose parts of it.
 
 #![allow(
     clippy::print_stdout,
@@ -10,21 +10,27 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hypasis_tests::appliance::Appliance;
 use hypasis_tests::bench::cases::{Case, ID, cases, heights};
 use hypasis_tests::bench::load::{Sample, run};
 use hypasis_tests::bench::nginx::Nginx;
+use hypasis_tests::bench::peers::{self as peer_bench, Kind, Served as Blocks};
 use hypasis_tests::bench::table::{head, median, rate, row};
 use hypasis_tests::bench::{latency, memory};
-use hypasis_tests::geth::{Geth, HEAD, chain_folder};
+use hypasis_tests::geth::{Geth, HEAD, Network, Release, chain_folder};
 use hypasis_tests::http::request;
+use hypasis_tests::many::{Kept, room_for};
 use serde_json::json;
 
 const ROUNDS: usize = 5;
 const SECONDS: u32 = 2;
 const CLIENTS: u32 = 2_000;
+/// Blocks of the long chain that peers are served from.
+const DEVELOPMENT_BLOCKS: u64 = 1_000_000;
+/// As many as `rpc.max_connections` lets in by default, less what others have open.
+const CONNECTIONS: usize = 9_900;
 
 fn main() {
     let dir = tempfile::tempdir().expect("a folder");
@@ -47,13 +53,29 @@ fn main() {
         resident(dir.path(), &appliance);
     }
     nginx.stop();
+    drop((geth, appliance));
+    if wants("peers") {
+        peers(Fill::Geth);
+        peers(Fill::Development);
+    }
+    if wants("syncing") {
+        syncing();
+    }
 }
 
 fn serving(dir: &Path, geth: &Geth, appliance: &Appliance, nginx: &Nginx) {
     println!("Requests a second over 64 kept connections; CPU microseconds a request in brackets.\n");
     print!(
         "{}",
-        head(&["case", "Hypasis", "nginx, same bytes", "Geth", "Hypasis / nginx", "Hypasis / Geth"])
+        head(&[
+            "case",
+            "Hypasis",
+            "nginx, same bytes",
+            "Geth",
+            "Hypasis / nginx",
+            "Hypasis / Geth",
+            "generator"
+        ])
     );
     let rivals: [(SocketAddr, Vec<u32>, bool); 3] = [
         (appliance.rpc, vec![appliance.pid()], true),
@@ -70,9 +92,14 @@ fn serving(dir: &Path, geth: &Geth, appliance: &Appliance, nginx: &Nginx) {
             let pairs = samples[0].iter().zip(&samples[rival]).map(|(ours, theirs)| ours.rate / theirs.rate);
             format!("{:.2}", median(pairs.collect()))
         };
-        print!("{}", row(&[case.name.clone(), cell(0), cell(1), cell(2), ratio(1), ratio(2)]));
+        // How busy the generator was with Hypasis and with nginx.
+        let generator =
+            format!("{:.0} %, {:.0} %", middle(0, |s| 1e2 * s.generator), middle(1, |s| 1e2 * s.generator));
+        print!("{}", row(&[case.name.clone(), cell(0), cell(1), cell(2), ratio(1), ratio(2), generator]));
     }
-    println!();
+    println!(
+        "\n`generator`: share of one core that its one thread took while asking Hypasis, and while asking nginx.\n"
+    );
 }
 
 fn interleaved(dir: &Path, case: &Case, rivals: &[(SocketAddr, Vec<u32>, bool); 3]) -> [Vec<Sample>; 3] {
@@ -98,13 +125,125 @@ fn passing(geth: &Geth, appliance: &Appliance) {
 
 fn resident(dir: &Path, appliance: &Appliance) {
     let case = Case { name: String::new(), bodies: heights(), connections: CLIENTS };
-    let before = memory::resident(appliance.pid());
+    let before = memory::resident(appliance.pid()).unwrap_or_default();
     let sample = run(dir, &case, appliance.rpc, &[appliance.pid()], true, 5);
-    let after = memory::resident(appliance.pid());
+    let after = memory::resident(appliance.pid()).unwrap_or_default();
     println!(
         "Resident memory: {} MiB; {} MiB while {CLIENTS} kept connections ask ({} requests a second).\n",
         before >> 20,
         after >> 20,
         rate(sample.rate)
+    );
+    room_for(CONNECTIONS);
+    let mut clients: Vec<Kept> = (0..CONNECTIONS).map(|_| Kept::open(appliance.rpc)).collect();
+    let body = request("eth_chainId", json!([]));
+    for round in ["opened", "asked again"] {
+        clients.iter_mut().for_each(|client| client.ask(&body));
+        clients.iter_mut().for_each(|client| drop(client.answer()));
+        let bytes = memory::resident(appliance.pid()).unwrap_or_default();
+        println!("{CONNECTIONS} kept connections, {round}, each answered: {} MiB resident.", bytes >> 20);
+    }
+    println!();
+}
+
+/// What the served store holds.
+#[derive(Clone, Copy)]
+enum Fill {
+    /// Geth's own 600 blocks, with that Geth as the rival.
+    Geth,
+    /// A long development chain, without a rival.
+    Development,
+}
+
+/// Items a second that a peer gets over one session.
+fn peers(fill: Fill) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (mut rivals, head) = (Vec::new(), if matches!(fill, Fill::Geth) { HEAD } else { DEVELOPMENT_BLOCKS });
+    let geth = match fill {
+        Fill::Geth => Network::full(Release::Newest).start(&dir.path().join("rival")),
+        Fill::Development => None,
+    };
+    let genesis = chain_folder().join("genesis.json").to_string_lossy().into_owned();
+    let url = geth.as_ref().map(|geth| format!("http://{}", geth.address));
+    let (blocks, config) = (head.to_string(), dir.path().join("dev.toml"));
+    let section = format!("[dev]\nhistory = {blocks}\ntransactions = 1\nperiod = \"1h\"\n");
+    std::fs::write(&config, section).expect("the configuration can be written");
+    let config = config.to_string_lossy();
+    let mut appliance = match &url {
+        Some(url) => Appliance::start(dir.path(), &["--chain", &genesis, "--upstream", url]),
+        None => Appliance::start(dir.path(), &["--chain", "dev", "--config", &config]),
+    };
+    appliance.filled(head, Duration::from_secs(1_200));
+    rivals.push((appliance.node().0, appliance.pid()));
+    rivals.extend(geth.as_ref().map(|geth| (geth.enode(), geth.pid())));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let hashes = runtime.block_on(peer_bench::hashes(&rivals[0].0, head));
+    println!(
+        "Served to one peer, {head} blocks: items a second, MB a second; CPU microseconds an item in brackets.\n"
+    );
+    print!("{}", head_row(rivals.len() > 1));
+    for kind in [Kind::Headers, Kind::Bodies, Kind::Receipts] {
+        let hashes = match (kind, fill) {
+            (Kind::Receipts, Fill::Geth) => &runtime.block_on(peer_bench::fitting(&rivals[0].0, &hashes)),
+            _ => &hashes,
+        };
+        let mut samples: Vec<Vec<Blocks>> = vec![Vec::new(); rivals.len()];
+        for round in 0..=ROUNDS {
+            for ((enode, pid), samples) in rivals.iter().zip(&mut samples) {
+                let time = Duration::from_secs(u64::from(SECONDS));
+                let sample = runtime.block_on(peer_bench::run(enode, *pid, hashes, kind, time));
+                // The first round warms caches.
+                if round > 0 {
+                    samples.push(sample);
+                }
+            }
+        }
+        let middle =
+            |rival: usize, figure: fn(&Blocks) -> f64| median(samples[rival].iter().map(figure).collect());
+        let cell = |rival| {
+            let (rate_of, mb) = (middle(rival, |s| s.rate), middle(rival, |s| s.bytes) / 1e6);
+            format!("{}, {mb:.0} ({:.1})", rate(rate_of), middle(rival, |s| s.cpu_us))
+        };
+        let mut cells = vec![format!("{kind:?}").to_lowercase(), cell(0)];
+        if rivals.len() > 1 {
+            let pairs = samples[0].iter().zip(&samples[1]).map(|(ours, theirs)| ours.rate / theirs.rate);
+            cells.extend([cell(1), format!("{:.1}", median(pairs.collect()))]);
+        }
+        print!("{}", row(&cells));
+    }
+    println!();
+}
+
+fn head_row(rival: bool) -> String {
+    if rival { head(&["kind", "Hypasis", "Geth", "Hypasis / Geth"]) } else { head(&["kind", "Hypasis"]) }
+}
+
+/// How long a fresh Geth takes to sync from us, and from the Geth that we have it from.
+fn syncing() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let source = Network::full(Release::Newest).start(&dir.path().join("source")).expect("Geth");
+    let genesis = chain_folder().join("genesis.json").to_string_lossy().into_owned();
+    let url = format!("http://{}", source.address);
+    let mut appliance = Appliance::start(dir.path(), &["--chain", &genesis, "--upstream", &url]);
+    appliance.filled(HEAD, Duration::from_secs(120));
+    let enodes = [appliance.node().0, source.enode()];
+    let mut times = [Vec::new(), Vec::new()];
+    for round in 0..ROUNDS {
+        // Each goes first in turn.
+        let order = if round % 2 == 0 { [0, 1] } else { [1, 0] };
+        for (which, enode) in order.map(|which| (which, &enodes[which])) {
+            let folder = dir.path().join(format!("fresh-{round}-{which}"));
+            let fresh = Network::fresh(Release::Newest).static_node(enode).syncing();
+            let mut fresh = fresh.start(&folder).expect("Geth");
+            let began = Instant::now();
+            fresh.reached(HEAD, &Release::Newest.head_hash(), Duration::from_secs(120));
+            times[which].push(began.elapsed().as_secs_f64());
+            fresh.stop();
+        }
+    }
+    let ratio = median(times[0].iter().zip(&times[1]).map(|(ours, theirs)| ours / theirs).collect());
+    let [ours, theirs] = times.map(median);
+    println!(
+        "A fresh Geth syncs {HEAD} blocks in {ours:.2} s from Hypasis and in {theirs:.2} s from Geth: {ratio:.2} of the time.\n"
     );
 }
