@@ -9,7 +9,7 @@ use super::{Entry, Sources};
 /// A source as sync sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SourceStatus {
-    /// Id from the configuration; `peers` for all those together that are no upstreams.
+    /// Id from the configuration.
     pub id: String,
     /// `up`, `resting` after an error or a lie, or `down`: nothing can be had of it now.
     pub state: &'static str,
@@ -30,9 +30,9 @@ pub struct SourceStatus {
 // === impl Sources ===
 
 impl Sources {
-    /// All of them.
+    /// Those that the operator named; other peers are listed as peers.
     pub fn status(&self) -> Vec<SourceStatus> {
-        self.entries.iter().map(status).collect()
+        self.entries.iter().filter(|entry| !entry.source.is_many()).map(status).collect()
     }
 }
 

@@ -23,6 +23,8 @@ fn an_appliance_fills_from_another_over_devp2p_alone() {
     let Some(source) = super::filled(first.path(), CHAIN, "") else { return };
     let mut appliance = behind(second.path(), &[&source.node().0]);
     appliance.filled(CHAIN.head(), FILLING);
+    // What the operator named is listed, and nothing else.
+    assert_eq!(get(appliance.admin, "/api/v1/upstreams").json().as_array().unwrap().len(), 1);
     let upstream = appliance.upstream("upstream-1");
     assert_eq!((&upstream["up"], &upstream["head"]["number"]), (&json!(true), &json!(CHAIN.head())));
     assert_same(&source, &appliance);
