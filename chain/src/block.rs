@@ -23,4 +23,7 @@ pub struct Block {
     pub body: Bytes,
     /// Receipts as a slim (eth/69) RLP list, where the source had them.
     pub receipts: Option<Bytes>,
+    /// What the roots do not cover, where the source had it: on Polygon before Madhugiri the receipt of a state sync
+    /// ([`crate::bor::state_sync`]). `None` is not known; on blocks that can have none it stays `None`.
+    pub extra: Option<Bytes>,
 }

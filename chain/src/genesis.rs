@@ -129,5 +129,6 @@ pub fn assemble(header: &GenesisHeader) -> Block {
         header: rlp.into(),
         body: Bytes::copy_from_slice(body),
         receipts: Some(Bytes::from_static(&[0xc0])),
+        extra: None,
     }
 }

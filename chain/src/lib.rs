@@ -6,12 +6,14 @@
 //! * [`rlp`], [`header`], [`body`], [`transaction`], [`receipt`]: positional readers
 //! * [`roots`], [`verify`], [`sender`]: what the bytes must add up to
 //! * [`spec`], [`genesis`], [`fork_id`]: which rules hold at which height
+//! * [`bor`]: what differs on Polygon
 //! * [`derive`], [`render`]: fields that follow from others, and `eth_*` results written straight from RLP
 //! * [`rebuild`]: RLP made again from a node's JSON
 //! * [`dev`]: the development chain
 
 pub mod block;
 pub mod body;
+pub mod bor;
 pub mod derive;
 pub mod dev;
 pub mod fork_id;

@@ -12,6 +12,7 @@ mod known;
 use alloy_primitives::{B256, U256};
 
 use crate::block::Block;
+use crate::bor::BorConfig;
 use crate::genesis::{self, GenesisFile};
 use crate::header::Header;
 
@@ -40,6 +41,8 @@ pub struct ChainSpec {
     pub merge_block: Option<u64>,
     /// Price of blobs by fork.
     pub blobs: BlobSchedule,
+    /// Sprints, periods and forks of Bor's own, where the family is Bor.
+    pub bor: Option<BorConfig>,
 }
 
 /// Families of rules.
@@ -96,6 +99,7 @@ impl ChainSpec {
             forks: Forks::default(),
             merge_block: None,
             blobs: BlobSchedule::default(),
+            bor: None,
         }
     }
 
@@ -112,6 +116,7 @@ impl ChainSpec {
             forks: known::all_forks_at_genesis(),
             merge_block: Some(0),
             blobs: BlobSchedule::default(),
+            bor: None,
         }
     }
 

@@ -3,6 +3,7 @@
 //! Sync alone publishes. The value never goes back except by a reorg. Once the region at the head is held, it is
 //! the highest block whose header, body and receipts are local; before that it is the upstream's.
 
+use alloy_primitives::U256;
 use hypasis_chain::BlockId;
 use tokio::sync::watch;
 
@@ -19,6 +20,9 @@ pub struct Served {
     pub local: bool,
     /// Whether any upstream is up.
     pub upstream: bool,
+    /// The total difficulty of `latest`, where fork choice goes by it (Polygon) and it is proved or the source of
+    /// the head says it. Never more than the truth: followers on Polygon sync from whoever claims most.
+    pub total_difficulty: Option<U256>,
 }
 
 /// Publishes and reads the served head. Clone freely.

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use alloy_primitives::B256;
+use alloy_primitives::{B256, U256};
 use async_trait::async_trait;
 use bytes::Bytes;
 use hypasis_chain::{Block, BlockId, Fault};
@@ -20,6 +20,8 @@ pub struct Heads {
     pub finalized: Option<BlockId>,
     /// The lowest height it has bodies and receipts of (pruned nodes and archives have more than 0).
     pub earliest: u64,
+    /// The total difficulty of `latest`, where fork choice goes by it (Polygon) and the source says it.
+    pub total_difficulty: Option<U256>,
 }
 
 /// Which block is wanted; the hash binds the answer.

@@ -103,7 +103,7 @@ impl PartWriter {
 
     /// Appends the next height. What is held already is not written again, but must agree.
     pub fn append(&mut self, block: &Verified) -> Result<(), StoreError> {
-        let Verified { block: Block { id, header, body, receipts }, transaction_hashes, senders } = block;
+        let Verified { block: Block { id, header, body, receipts, .. }, transaction_hashes, senders } = block;
         self.expect(id)?;
         let number = id.number;
         let receipts = match (self.writes(Kind::Receipts, number), receipts) {

@@ -36,6 +36,7 @@ pub(crate) fn chain_file(path: &Path) -> Vec<Verified> {
                 header: Bytes::copy_from_slice(header),
                 body: body.into(),
                 receipts: None,
+                extra: None,
             },
             senders: None,
         });
@@ -94,7 +95,13 @@ pub(crate) fn block(number: u64, parent: B256, fork: u64, transactions: u64) -> 
     let id = BlockId { number, hash: keccak256(&header) };
     let senders = hashes.iter().map(|hash| Address::from_slice(&hash[..20])).collect();
     Verified {
-        block: Block { id, header: header.into(), body: body.into(), receipts: Some(slim.into()) },
+        block: Block {
+            id,
+            header: header.into(),
+            body: body.into(),
+            receipts: Some(slim.into()),
+            extra: None,
+        },
         transaction_hashes: hashes,
         senders: Some(senders),
     }

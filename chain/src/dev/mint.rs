@@ -58,7 +58,7 @@ impl Mint {
         let mut receipts = Vec::with_capacity(bench.receipts.slim.len() + LIST_PREFIX_MAX);
         write_list(&mut receipts, &bench.receipts.slim);
         let id = BlockId { number: place.number, hash: seal.hash };
-        Block { id, header: header.into(), body: body.into(), receipts: Some(receipts.into()) }
+        Block { id, header: header.into(), body: body.into(), receipts: Some(receipts.into()), extra: None }
     }
 
     /// The header alone of the block at `place`, which was minted before; nothing is signed for it.

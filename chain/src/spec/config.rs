@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::blobs::{BlobParams, BlobSchedule};
 use super::forks::{Activation, Fork, Forks};
 use super::{ChainSpec, Engine, Family, SpecError};
+use crate::bor::BorConfig;
 
 /// Sections that change no rule checked or rendered here.
 const HARMLESS: [&str; 4] = ["ethash", "clique", "blobSchedule", "bor"];
@@ -26,6 +27,9 @@ pub(super) fn read(config: &Map<String, Value>) -> Result<ChainSpec, SpecError> 
         spec.engine = Engine::Ethash;
     }
     spec.forks = forks(config)?;
+    if let Some(Value::Object(section)) = config.get("bor") {
+        spec.bor = Some(BorConfig::read(section)?);
+    }
     spec.blobs = blobs(config.get("blobSchedule"))?;
     if config.get("terminalTotalDifficulty").is_some_and(is_zero) {
         spec.merge_block = Some(0);

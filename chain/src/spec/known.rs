@@ -1,10 +1,13 @@
 //! The chains that are built in. Sources: Geth 1.17.5 `params/config.go` and `core/genesis.go`, Bor
 //! `internal/cli/server/chains/`; the state roots are proved by the genesis hashes, which tests recompute.
 
+use std::collections::BTreeMap;
+
 use alloy_primitives::{B256, U256, b256, hex};
 
 use super::forks::{Activation, Fork, Forks};
 use super::{BlobParams, BlobSchedule, ChainSpec, Engine, Family};
+use crate::bor::{BorConfig, BorFork, Schedule};
 use crate::genesis::{GenesisHeader, assemble};
 
 /// All of them.
@@ -106,7 +109,6 @@ fn sepolia() -> ChainSpec {
     spec
 }
 
-/// Bor's own forks (Jaipur, Delhi, …) are not in fork ids and not here: they come with Bor's rules.
 fn polygon() -> ChainSpec {
     let forks = at_genesis_then(&[
         (Fork::Istanbul, 3_395_000),
@@ -119,7 +121,31 @@ fn polygon() -> ChainSpec {
     ]);
     let root = b256!("654f28d19b44239d1012f27038f1f71b3d4465dc415a382fb2b7009cba1527c8");
     let hash = b256!("a9c28ce2141b56c474f1dc504bee9b01eb1bd7d1a507580d5519d4437a97de1b");
-    chain("polygon", 137, Family::Bor, forks, &bor_genesis(1_590_824_836, root), hash)
+    let mut spec = chain("polygon", 137, Family::Bor, forks, &bor_genesis(1_590_824_836, root), hash);
+    let bor = BorConfig {
+        sprint: Schedule::new([(0, 64), (38_189_056, 16)]),
+        period: Schedule::new([(0, 2), (80_084_800, 1)]),
+        producer_delay: Schedule::new([(0, 6), (38_189_056, 4)]),
+        backup_multiplier: Schedule::new([(0, 2)]),
+        forks: BTreeMap::from([
+            (BorFork::Jaipur, 23_850_000),
+            (BorFork::Delhi, 38_189_056),
+            (BorFork::Indore, 44_934_656),
+            (BorFork::Ahmedabad, 62_278_656),
+            (BorFork::Bhilai, 73_440_256),
+            (BorFork::Rio, 77_414_656),
+            (BorFork::Madhugiri, 80_084_800),
+            (BorFork::MadhugiriPro, 80_084_800),
+            (BorFork::Dandeli, 81_424_000),
+            (BorFork::Lisovo, 83_756_500),
+            (BorFork::LisovoPro, 83_756_500),
+            (BorFork::Giugliano, 85_268_500),
+            (BorFork::Chicago, 87_218_600),
+            (BorFork::Valencia, 89_531_000),
+        ]),
+    };
+    spec.bor = Some(bor);
+    spec
 }
 
 fn amoy() -> ChainSpec {
@@ -134,7 +160,30 @@ fn amoy() -> ChainSpec {
     ]);
     let root = b256!("3cfe247720ff1d26dfc97de26f6be0047b93d6fe47f77f4f36beff9fabe68cce");
     let hash = b256!("7202b2b53c5a0836e773e319d18922cc756dd67432f9a1f65352b61f4406c697");
-    chain("amoy", 80_002, Family::Bor, forks, &bor_genesis(1_700_225_065, root), hash)
+    let mut spec = chain("amoy", 80_002, Family::Bor, forks, &bor_genesis(1_700_225_065, root), hash);
+    let bor = BorConfig {
+        sprint: Schedule::new([(0, 16)]),
+        period: Schedule::new([(0, 2), (28_899_616, 1)]),
+        producer_delay: Schedule::new([(0, 4)]),
+        backup_multiplier: Schedule::new([(0, 2)]),
+        forks: BTreeMap::from([
+            (BorFork::Jaipur, 73_100),
+            (BorFork::Delhi, 73_100),
+            (BorFork::Indore, 73_100),
+            (BorFork::Ahmedabad, 11_865_856),
+            (BorFork::Bhilai, 22_765_056),
+            (BorFork::Rio, 26_272_256),
+            (BorFork::Madhugiri, 28_899_616),
+            (BorFork::MadhugiriPro, 29_287_400),
+            (BorFork::Dandeli, 31_890_000),
+            (BorFork::Lisovo, 33_634_700),
+            (BorFork::LisovoPro, 34_062_000),
+            (BorFork::Chicago, 38_358_000),
+            (BorFork::Valencia, 40_776_000),
+        ]),
+    };
+    spec.bor = Some(bor);
+    spec
 }
 
 fn bor_genesis(timestamp: u64, state_root: B256) -> GenesisHeader {
@@ -170,6 +219,7 @@ fn chain(
         forks,
         merge_block: None,
         blobs: BlobSchedule::new(blobs),
+        bor: None,
     }
 }
 

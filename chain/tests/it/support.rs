@@ -55,7 +55,7 @@ impl Vector {
     pub(crate) fn block(&self) -> Option<Block> {
         let slim = slim_list(self.receipts.as_ref()?.iter().map(Vec::as_slice)).unwrap();
         let (header, body) = (self.header.clone(), self.body.clone()?);
-        Some(Block { id: self.id, header, body, receipts: Some(slim.into()) })
+        Some(Block { id: self.id, header, body, receipts: Some(slim.into()), extra: None })
     }
 }
 

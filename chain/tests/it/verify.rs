@@ -85,7 +85,8 @@ fn a_chain_through_every_fork_keeps_all_rules() {
     for (header, body) in split {
         let parsed = Header::parse(header).unwrap();
         let id = BlockId { number: parsed.number(), hash: parsed.hash() };
-        let block = Block { id, header: header.to_vec().into(), body: body.into(), receipts: None };
+        let block =
+            Block { id, header: header.to_vec().into(), body: body.into(), receipts: None, extra: None };
         verify::verify(Level::Light, &spec, &block, id).unwrap();
         assert_eq!(verify::verify(Level::Full, &spec, &block, id).unwrap_err().field(), "receipts");
     }

@@ -338,7 +338,7 @@ impl Session<'_> {
         self.pace.refill();
         if let Some(BlockRangeUpdate { earliest, latest: number, latest_hash: hash }) = self.range.take() {
             let latest = Some(BlockId { number, hash });
-            self.peer.announce(Heads { latest, finalized: None, earliest });
+            self.peer.announce(Heads { latest, earliest, ..Heads::default() });
             self.room.refresh();
         }
         if now.duration_since(self.heard) >= SILENT {

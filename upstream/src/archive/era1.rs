@@ -99,7 +99,7 @@ impl Era1 {
             .map_err(|error| self.store.corrupt(entry.offset, format_args!("body: {error}")))?;
         let receipts = receipts.then(|| self.receipts(entry.end())).transpose()?;
         let id = BlockId { number, hash: alloy_primitives::keccak256(&header) };
-        Ok(Block { id, header, body: body.into(), receipts })
+        Ok(Block { id, header, body: body.into(), receipts, extra: None })
     }
 
     /// Total difficulty up to and including `number`.

@@ -96,7 +96,7 @@ impl Ere {
         Body::parse(&body).map_err(|error| self.store.corrupt(offset, format_args!("body: {error}")))?;
         let receipts = (receipts && self.has_receipts()).then(|| self.receipts(number)).transpose()?;
         let id = BlockId { number, hash: keccak256(&header) };
-        Ok(Block { id, header, body, receipts })
+        Ok(Block { id, header, body, receipts, extra: None })
     }
 
     /// Total difficulty up to and including `number`, where the file tells it.

@@ -101,7 +101,7 @@ impl Plain {
         // The file may have changed since it was opened.
         match Header::parse(&header) {
             Ok(parsed) if parsed.number() == number => {
-                Ok(Block { id, header, body: body.into(), receipts: None })
+                Ok(Block { id, header, body: body.into(), receipts: None, extra: None })
             }
             Ok(parsed) => Err(self.input.corrupt(at, format_args!("header {} of {number}", parsed.number()))),
             Err(error) => Err(self.input.corrupt(at, format_args!("header: {error}"))),

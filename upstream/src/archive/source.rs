@@ -50,7 +50,12 @@ impl ArchiveSource {
             move || {
                 let folder = Folder::open(&whole)?;
                 let (latest, finalized) = (folder.latest(), folder.latest_final());
-                let heads = Heads { latest, finalized, earliest: folder.earliest().unwrap_or_default() };
+                let heads = Heads {
+                    latest,
+                    finalized,
+                    earliest: folder.earliest().unwrap_or_default(),
+                    ..Heads::default()
+                };
                 Ok((folder, heads))
             }
         });

@@ -163,7 +163,7 @@ impl Source for DevSource {
 /// What the chain says of itself with that head.
 fn heads_at(chain: &DevChain, head: BlockId) -> Heads {
     let finalized = chain.id_at(head.number.saturating_sub(FINALITY_DEPTH));
-    Heads { latest: Some(head), finalized: Some(finalized), earliest: 0 }
+    Heads { latest: Some(head), finalized: Some(finalized), ..Heads::default() }
 }
 
 /// Blocks up to the first that is on no known fork, or to [`ANSWER_BYTES`].

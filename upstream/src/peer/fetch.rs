@@ -82,7 +82,7 @@ pub(super) async fn blocks_of(
         let [header, body] = [header, body].map(|part| Bytes::copy_from_slice(&part));
         let receipts = lists.next().map(|list| Bytes::copy_from_slice(&list));
         bytes += header.len() + body.len() + receipts.as_ref().map_or(0, Bytes::len);
-        blocks.push(Block { id: *id, header, body, receipts });
+        blocks.push(Block { id: *id, header, body, receipts, extra: None });
     }
     Ok(if less { Found::Less(blocks, bytes) } else { Found::All(blocks, bytes) })
 }

@@ -138,7 +138,7 @@ impl Seats {
                 earliest = earliest.min(*from);
             }
         }
-        Heads { latest, finalized: None, earliest }
+        Heads { latest, earliest, ..Heads::default() }
     }
 
     /// Requests that all bear at once.

@@ -155,7 +155,7 @@ impl Node {
             change(&mut view);
             view.clone()
         };
-        let mut heads = Heads { latest: None, finalized: None, earliest: view.earliest };
+        let mut heads = Heads { latest: None, finalized: None, earliest: view.earliest, ..Heads::default() };
         if view.state == State::Up && !self.is_shut_out() {
             heads.latest = view.latest;
             heads.finalized = view.finalized;

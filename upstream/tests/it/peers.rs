@@ -138,7 +138,7 @@ fn chain() -> Arc<DevChain> {
 }
 
 fn heads(chain: &DevChain, earliest: u64, latest: u64) -> Heads {
-    Heads { latest: Some(chain.id_at(latest)), finalized: None, earliest }
+    Heads { latest: Some(chain.id_at(latest)), earliest, ..Heads::default() }
 }
 
 fn ids(chain: &DevChain, from: u64, count: u64) -> Vec<BlockId> {
@@ -288,7 +288,7 @@ async fn who_asks_is_not_asked() {
 #[tokio::test(start_paused = true)]
 async fn a_head_counts_when_its_header_came_and_is_at_that_height() {
     let chain = chain();
-    let made_up = |latest| Heads { latest: Some(latest), finalized: None, earliest: 0 };
+    let made_up = |latest| Heads { latest: Some(latest), ..Heads::default() };
     let nowhere = BlockId { number: u64::MAX, hash: B256::repeat_byte(7) };
     let elsewhere = BlockId { number: 1 << 40, ..chain.id_at(300) };
     let unknown = Player::new(1, &chain, Manner::Sound, made_up(nowhere));

@@ -94,7 +94,13 @@ fn read(core: &Core, block: &TipBlock) -> Result<Verified, StoreError> {
     let senders = block.senders.then(|| row(TipPart::Senders)).transpose()?;
     let hashes = row(TipPart::Hashes)?;
     Ok(Verified {
-        block: Block { id: block.id, header: row(TipPart::Header)?, body: row(TipPart::Body)?, receipts },
+        block: Block {
+            id: block.id,
+            header: row(TipPart::Header)?,
+            body: row(TipPart::Body)?,
+            receipts,
+            extra: None,
+        },
         transaction_hashes: hashes.as_chunks::<32>().0.iter().map(B256::from).collect(),
         senders: senders.map(|rows| rows.as_chunks::<20>().0.iter().map(Address::from).collect()),
     })

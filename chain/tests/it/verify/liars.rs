@@ -374,7 +374,7 @@ proptest! {
             _ => drop(bytes.remove(at)),
         }
         let [header, body, receipts] = parts.map(Bytes::from);
-        let lie = Block { id: honest.id, header, body, receipts: Some(receipts) };
+        let lie = Block { id: honest.id, header, body, receipts: Some(receipts), extra: None };
         prop_assert_eq!(fault(&lie, honest.id).is_none(), lie == honest);
     }
 }

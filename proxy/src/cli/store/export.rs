@@ -37,6 +37,7 @@ pub(super) fn export(
             } else {
                 None
             },
+            extra: None,
         };
         exporter.push(&block, None)?;
     }

@@ -166,7 +166,7 @@ async fn status(
 /// What a peer's status says it has. Before eth/69 it names the head by hash alone: its height is asked later.
 pub(super) fn heads(status: &UnifiedStatus) -> Heads {
     let latest = status.latest_block.map(|number| hypasis_chain::BlockId { number, hash: status.blockhash });
-    Heads { latest, finalized: None, earliest: status.earliest_block.unwrap_or_default() }
+    Heads { latest, earliest: status.earliest_block.unwrap_or_default(), ..Heads::default() }
 }
 
 fn hello(room: &Room) -> HelloMessageWithProtocols {

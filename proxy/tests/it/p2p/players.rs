@@ -38,7 +38,7 @@ pub(crate) struct Player {
 impl Player {
     /// Says to have all of `chain`.
     pub(crate) fn new(name: u8, chain: &Arc<DevChain>, manner: Manner) -> Self {
-        let heads = Heads { latest: Some(chain.head()), finalized: None, earliest: 0 };
+        let heads = Heads { latest: Some(chain.head()), ..Heads::default() };
         let (handle, requests) = PeerHandle::new(PeerId::repeat_byte(name), 69, heads);
         let asked = Arc::<Mutex<Vec<Question>>>::default();
         tokio::spawn(play(requests, chain.clone(), manner, asked.clone()));

@@ -57,7 +57,7 @@ async fn when_the_upstream_is_gone_what_is_held_is_left() {
     assert_eq!(told(&store, head, false, named()), Some((150, 200)));
     // The level counts below the head too.
     assert_eq!(told(&store, Some(chain.id_at(200)), true, named()), Some((150, 200)));
-    upstream.claim(Heads { latest: head, finalized: None, earliest: 120 });
+    upstream.claim(Heads { latest: head, earliest: 120, ..Heads::default() });
     assert_eq!(told(&store, head, false, named()), Some((120, 400)));
 }
 

@@ -17,7 +17,7 @@ use crate::support::{store_of, testdata};
 /// Stores a block at its height, unverified but said to be.
 fn put(store: &Store, id: BlockId, header: Bytes, receipts: Bytes) {
     let body = Bytes::from_static(&[0xc2, 0xc0, 0xc0]);
-    let block = Block { id, header, body, receipts: Some(receipts) };
+    let block = Block { id, header, body, receipts: Some(receipts), extra: None };
     let kinds = vec![Kind::Header, Kind::Body, Kind::Receipts];
     let mut part = store.begin_part(id.number..=id.number, kinds).unwrap();
     part.append(&Verified { block, transaction_hashes: Vec::new(), senders: None }).unwrap();

@@ -199,6 +199,7 @@ impl Port {
             finalized,
             local,
             upstream: !nodes.is_empty(),
+            ..Served::default()
         });
         let mut registry = Registry::default();
         let parts = Parts {

@@ -12,7 +12,7 @@ fn id(number: u64, fork: u8) -> BlockId {
 }
 
 fn opinion(name: &str, latest: Option<BlockId>, finalized: Option<BlockId>) -> Opinion {
-    Opinion { source: name.into(), heads: Heads { latest, finalized, earliest: 0 } }
+    Opinion { source: name.into(), heads: Heads { latest, finalized, ..Heads::default() } }
 }
 
 fn answers(hashes: &[u8]) -> Vec<(Arc<str>, B256)> {

@@ -71,12 +71,12 @@ impl Puppet {
     /// Announces the chain's head, and `finalized` if given.
     pub(crate) fn announce(&self, finalized: Option<u64>) {
         let finalized = finalized.map(|number| self.chain.id_at(number));
-        self.heads.send_replace(Heads { latest: Some(self.chain.head()), finalized, earliest: 0 });
+        self.heads.send_replace(Heads { latest: Some(self.chain.head()), finalized, ..Heads::default() });
     }
 
     /// Announces whatever the test says.
     pub(crate) fn claim(&self, latest: Option<BlockId>, finalized: Option<BlockId>) {
-        self.heads.send_replace(Heads { latest, finalized, earliest: 0 });
+        self.heads.send_replace(Heads { latest, finalized, ..Heads::default() });
     }
 
     pub(crate) fn blamed(&self) -> Vec<(u64, Fault)> {

@@ -24,6 +24,7 @@ fn a_store_alone_serves_what_it_holds_and_its_own_finality() {
         finalized: Some(id(40)),
         local: true,
         upstream: false,
+        ..Served::default()
     };
     assert_eq!(now, expected);
 }

@@ -105,7 +105,7 @@ impl Form {
 
 impl Parts {
     pub(super) fn into_block(self) -> Block {
-        Block { id: self.id, header: self.header, body: self.body, receipts: self.receipts }
+        Block { id: self.id, header: self.header, body: self.body, receipts: self.receipts, extra: None }
     }
 
     /// How many transactions the body has.

@@ -1,0 +1,9 @@
+//! Polygon's Bor: what differs from Ethereum, all of it in one room.
+//!
+//! * [`config`]: sprints, periods and Bor's own forks, which are in no fork id
+//! * [`state_sync`]: the transactions that carry events from the root chain
+
+pub mod config;
+pub mod state_sync;
+
+pub use config::{BorConfig, BorFork, Schedule};
