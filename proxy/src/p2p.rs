@@ -183,7 +183,7 @@ impl P2p {
         let limits = Limits::new(&config, upstreams, descriptors());
         let peers = Peers::new(key.id(), limits, metrics.clone());
         let discovery =
-            discover(&config, &key, address, &presence, data_dir, registry, stopped).await?;
+            discover(&config, &spec, &key, address, &presence, data_dir, registry, stopped).await?;
         let forward = Forward::new(forward::Parts {
             sources: sync.sources(),
             checks: Checks { level: Level::Full, spec: spec.clone() },
@@ -310,6 +310,7 @@ fn descriptors() -> usize {
 /// Starts discovery, if any version of it is configured.
 async fn discover(
     config: &P2pConfig,
+    spec: &ChainSpec,
     key: &NodeKey,
     address: SocketAddr,
     presence: &Presence,
@@ -332,7 +333,9 @@ async fn discover(
         accepts: Arc::new(move |fork: &ForkId| {
             judge.fork_filter().is_some_and(|filter| filter.validate(*fork).is_ok())
         }),
-        bootnodes: config.bootnodes(),
+        bootnodes: config.bootnodes_of(spec),
+        dns: config.dns_of(spec),
+        dns_server: None,
         versions,
         table_file: data_dir.join("nodes"),
         stopped,
