@@ -13,6 +13,7 @@ pub mod agreement;
 mod backward;
 pub mod budget;
 pub mod checkpoint;
+pub mod difficulty;
 pub mod forward;
 pub mod gaps;
 mod headers;
@@ -35,6 +36,7 @@ use std::time::Duration;
 
 use hypasis_cache::{Store, StoreError};
 use hypasis_chain::ChainSpec;
+use hypasis_chain::bor::HeimdallView;
 use hypasis_upstream::Source;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
@@ -128,6 +130,11 @@ impl Sync {
         self.shared.kept.clone()
     }
 
+    /// Where whoever asks Heimdall puts what it says of spans and milestones (Polygon).
+    pub fn heimdall(&self) -> watch::Sender<HeimdallView> {
+        self.shared.heimdall().clone()
+    }
+
     /// For status and the REST paths.
     pub fn status(&self) -> SyncStatus {
         let shared = &self.shared;
@@ -158,6 +165,7 @@ impl Sync {
         }
         spawn(&mut tasks, &stop, backward::run(shared.clone()));
         spawn(&mut tasks, &stop, senders::run(shared.clone()));
+        spawn(&mut tasks, &stop, difficulty::run(shared.clone()));
         spawn(&mut tasks, &stop, space::run(shared.clone()));
         let (forward, backward) = (&shared.config.forward, &shared.config.backward);
         for _ in 0..if forward.enabled { forward.workers.max(1) } else { 0 } {
