@@ -89,7 +89,8 @@ impl Sync {
     /// Registers metrics and publishes what the store alone knows; nothing runs yet.
     pub fn new(parts: Parts, registry: &mut Registry) -> Self {
         let metrics = Metrics::new(registry);
-        let shared = Arc::new(Shared::new(parts, metrics));
+        let checkpoints = checkpoint::metrics::Metrics::new(registry);
+        let shared = Arc::new(Shared::new(parts, metrics, checkpoints));
         shared.publish(false);
         Self { shared, rates: Arc::default() }
     }
@@ -98,6 +99,7 @@ impl Sync {
     pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
         let mut tasks = JoinSet::new();
         spawn(&mut tasks, &self.shared, progress::run(self.shared.clone(), self.rates.clone()));
+        spawn(&mut tasks, &self.shared, checkpoint::follow_heimdall(self.shared.clone()));
         tasks.spawn(supervise(self.clone()));
         // A sender that is gone means that nobody can ask for the end any more: it has come.
         let _ = shutdown.wait_for(|stop| *stop).await;
@@ -131,11 +133,10 @@ impl Sync {
     /// For status and the REST paths.
     pub fn status(&self) -> SyncStatus {
         let shared = &self.shared;
-        let checkpoint = shared.state.lock().checkpoint.clone();
         SyncStatus {
             forward: progress::direction(shared, &self.rates, Way::Forward),
             backward: progress::direction(shared, &self.rates, Way::Backward),
-            checkpoint: checkpoint.and_then(|checkpoint| serde_json::to_value(checkpoint).ok()),
+            checkpoint: checkpoint::page(shared),
             oldest: shared.oldest(),
             halted: shared.halted(),
             in_flight_bytes_peak: shared.budget.peak(),
@@ -157,6 +158,7 @@ impl Sync {
             spawn(&mut tasks, &stop, follow_upstream(shared.clone()));
         }
         spawn(&mut tasks, &stop, backward::run(shared.clone()));
+        spawn(&mut tasks, &stop, checkpoint::follow(shared.clone()));
         spawn(&mut tasks, &stop, senders::run(shared.clone()));
         spawn(&mut tasks, &stop, space::run(shared.clone()));
         let (forward, backward) = (&shared.config.forward, &shared.config.backward);
@@ -177,10 +179,22 @@ async fn supervise(sync: Sync) {
         tasks = sync.start() => tasks,
         () = shared.stopped() => return,
     };
-    while let Some(ended) = tasks.join_next().await {
-        if let Err(error) = ended {
-            shared.halt(Halt::Defect, Some(format!("a task of sync ended by a defect: {error}")));
+    let supervised = async {
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                shared.halt(Halt::Defect, Some(format!("a task of sync ended by a defect: {error}")));
+            }
         }
+    };
+    tokio::select! {
+        () = supervised => return,
+        () = shared.contradicted() => {}
+    }
+    // What is not closed is a gap; nothing more is to be built on what is wrong.
+    tasks.shutdown().await;
+    tokio::select! {
+        () = follow_upstream(shared.clone()) => {}
+        () = shared.stopped() => {}
     }
 }
 
@@ -206,6 +220,7 @@ async fn begin(shared: &Arc<Shared>) -> Option<Tip> {
             Ok(None) => return None,
             Ok(Some(checkpoint)) => {
                 let id = checkpoint.id;
+                shared.checkpoint_metrics.number.set(metrics::level_of(id.number));
                 shared.state.lock().checkpoint = Some(checkpoint);
                 Tip::load(shared, id)
             }
@@ -243,8 +258,8 @@ pub struct SyncStatus {
     pub forward: Direction,
     /// Backward.
     pub backward: Direction,
-    /// The trusted checkpoint and how it came to be trusted.
-    pub checkpoint: Option<serde_json::Value>,
+    /// The trusted checkpoint, its proof and what it covers; its `number` is `null` while there is none.
+    pub checkpoint: serde_json::Value,
     /// Lowest height that is to be held.
     pub oldest: u64,
     /// Why sync stopped, if it did (tip window full, deep reorg, disk, no agreement).

@@ -10,6 +10,7 @@ mod data_folder;
 mod development;
 mod draining;
 mod geth;
+mod l1;
 mod liars;
 mod many_connections;
 mod metrics;
