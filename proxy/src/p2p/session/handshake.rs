@@ -9,7 +9,7 @@ use std::time::Duration;
 use hypasis_upstream::Heads;
 use hypasis_upstream::peer::PeerId;
 use hypasis_wire::ecies::{ECIESError, ECIESStream};
-use hypasis_wire::eth::{EthHandshake, EthHandshakeError, EthVersion, UnifiedStatus};
+use hypasis_wire::eth::{Dialect, EthHandshake, EthHandshakeError, EthVersion, UnifiedStatus};
 use hypasis_wire::multiplex::RlpxProtocolMultiplexer;
 use hypasis_wire::p2p::{
     Capability, DisconnectReason, HelloMessage, HelloMessageWithProtocols, MAX_MESSAGE_SIZE, P2PStreamError,
@@ -164,13 +164,19 @@ async fn status(
 }
 
 /// What a peer's status says it has. Before eth/69 it names the head by hash alone: its height is asked later.
-pub(super) fn heads(status: &UnifiedStatus) -> Heads {
+pub(super) fn heads(status: &UnifiedStatus, dialect: Dialect) -> Heads {
     let latest = status.latest_block.map(|number| hypasis_chain::BlockId { number, hash: status.blockhash });
-    Heads { latest, earliest: status.earliest_block.unwrap_or_default(), ..Heads::default() }
+    let earliest = status.earliest_block.unwrap_or_default();
+    // After the merge eth/68 carries a number that says nothing.
+    let total_difficulty = status.total_difficulty.filter(|_| dialect == Dialect::Bor);
+    Heads { latest, earliest, total_difficulty, ..Heads::default() }
 }
 
 fn hello(room: &Room) -> HelloMessageWithProtocols {
-    let eth = EthVersion::ALL
+    let eth = room
+        .presence
+        .dialect
+        .versions()
         .iter()
         .map(|version| Protocol::new(Capability::eth(u8::from(*version).into()), version.length()));
     let name = concat!("Hypasis/v", env!("CARGO_PKG_VERSION"));
