@@ -136,11 +136,17 @@ impl Sync {
         SyncStatus {
             forward: progress::direction(shared, &self.rates, Way::Forward),
             backward: progress::direction(shared, &self.rates, Way::Backward),
-            checkpoint: checkpoint::page(shared),
+            checkpoint: shared.checkpoint().map(|_| checkpoint::page(shared)),
             oldest: shared.oldest(),
             halted: shared.halted(),
             in_flight_bytes_peak: shared.budget.peak(),
         }
+    }
+
+    /// The trusted checkpoint, its proof, what it covers, and those who vouch for it; its `number` is `null` while
+    /// nothing is trusted yet.
+    pub fn checkpoint(&self) -> serde_json::Value {
+        checkpoint::page(&self.shared)
     }
 
     /// Finds where trust starts and sets everything going. All of it ends when it is told to, or with the set.
@@ -258,8 +264,8 @@ pub struct SyncStatus {
     pub forward: Direction,
     /// Backward.
     pub backward: Direction,
-    /// The trusted checkpoint, its proof and what it covers; its `number` is `null` while there is none.
-    pub checkpoint: serde_json::Value,
+    /// The trusted checkpoint, its proof and what it covers.
+    pub checkpoint: Option<serde_json::Value>,
     /// Lowest height that is to be held.
     pub oldest: u64,
     /// Why sync stopped, if it did (tip window full, deep reorg, disk, no agreement).

@@ -49,13 +49,13 @@ pub(super) fn status(parts: &Parts) -> Value {
 
 /// Where trust starts, why, and what it covers. While nothing is trusted yet this is 404, and says what is missing.
 pub(super) fn checkpoint(parts: &Parts) -> Response<Full<Bytes>> {
-    let sync = parts.sync.status();
-    let mut page = sync.checkpoint;
+    let mut page = parts.sync.checkpoint();
     if page.get("number").is_some_and(Value::is_u64) {
         return super::json(&page);
     }
     if let Value::Object(page) = &mut page {
-        let why = sync.halted.unwrap_or_else(|| "no checkpoint is trusted yet".to_owned());
+        let halted = parts.sync.status().halted;
+        let why = halted.unwrap_or_else(|| "no checkpoint is trusted yet".to_owned());
         page.insert("error".into(), why.into());
     }
     super::json_with(StatusCode::NOT_FOUND, &page)

@@ -142,7 +142,8 @@ async fn talk(
     stopped: watch::Receiver<bool>,
 ) {
     let Shaken { connection, id, client, eth, version, status } = shaken;
-    let (peer, requests) = PeerHandle::new(id, version.into(), handshake::heads(&status, room.presence.dialect));
+    let (peer, requests) =
+        PeerHandle::new(id, version.into(), handshake::heads(&status, room.presence.dialect));
     let line = Line::new(connection, eth, room.metrics.sent_bytes.clone());
     let now = Instant::now();
     let facts = Facts { handle: peer.clone(), address, direction, client: client.clone(), since: now };

@@ -4,6 +4,7 @@
 
 mod anvil;
 mod archives;
+mod checkpoint_files;
 mod command_line;
 mod crash;
 mod data_folder;

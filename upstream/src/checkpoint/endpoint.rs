@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
+use hypasis_chain::bor::span::HeimdallError;
 use parking_lot::Mutex;
 use serde::Serialize;
 
@@ -81,6 +82,9 @@ pub(super) enum EndpointError {
     /// What came is no answer to what was asked.
     #[error("{0}")]
     Bad(&'static str),
+    /// Its span is none.
+    #[error(transparent)]
+    Span(HeimdallError),
     /// It is on another chain.
     #[error("its chain id is {found}, expected {expected}")]
     Chain {
@@ -210,9 +214,10 @@ impl Endpoints {
         match agree::weigh(&votes, self.len()) {
             Verdict::Agreed { value, by, against } => {
                 for (id, said) in &against {
-                    tracing::warn!(endpoint = %id, what, ?said, agreed = ?value, "An endpoint contradicts the others");
+                    let (said, agreed) = (brief(said), brief(&value));
+                    tracing::warn!(endpoint = %id, what, said, agreed, "An endpoint contradicts the others");
                     if let Some((endpoint, _)) = answers.iter().find(|(endpoint, _)| endpoint.id == *id) {
-                        endpoint.dissented(&format!("it contradicts the others on {what}: {said:?}"));
+                        endpoint.dissented(&format!("it contradicts the others on {what}: {said}"));
                     }
                 }
                 let by = |endpoint: &Arc<Endpoint>| by.contains(&endpoint.id);
@@ -223,7 +228,8 @@ impl Endpoints {
                 for (endpoint, _) in &answers {
                     endpoint.dissented(&format!("the endpoints contradict each other on {what}"));
                 }
-                let said: Vec<_> = said.iter().map(|(id, said)| format!("{id} says {said:?}")).collect();
+                let said: Vec<_> =
+                    said.iter().map(|(id, said)| format!("{id} says {}", brief(said))).collect();
                 Err(Disagreement::Split { what: what.to_owned(), said: said.join(", ") })
             }
         }
@@ -253,4 +259,9 @@ impl Endpoints {
         };
         self.all.iter().map(status).collect()
     }
+}
+
+/// A value for people; spans have hundreds of fields.
+fn brief(value: &impl std::fmt::Debug) -> String {
+    format!("{value:?}").chars().take(FAULT_CHARS_MAX).collect()
 }

@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_primitives::{B256, U256};
+use hypasis_chain::BlockId;
+use hypasis_chain::bor::{self, HeimdallView, Span, Spans};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -26,6 +28,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_secs(1);
 /// Longest time between two looks while Heimdall is away.
 const POLL_MAX: Duration = Duration::from_secs(30);
+
+/// Spans that one look fetches at most: from the latest down to the one of the milestone.
+const SPANS_A_LOOK: usize = 16;
 
 /// Whom to ask.
 #[derive(Clone)]
@@ -60,6 +65,7 @@ struct Inner {
     endpoints: Endpoints,
     chain_id: u64,
     milestone: watch::Sender<Option<Milestone>>,
+    view: watch::Sender<HeimdallView>,
     trouble: watch::Sender<Option<Disagreement>>,
 }
 
@@ -76,13 +82,20 @@ impl Heimdall {
     /// Checks the URLs; nothing is dialled yet.
     pub fn new(options: &HeimdallOptions) -> Result<Self, OptionsError> {
         let endpoints = Endpoints::new("heimdall", &options.urls, TIMEOUT)?;
-        let (milestone, trouble) = (watch::Sender::default(), watch::Sender::default());
-        Ok(Self { inner: Arc::new(Inner { endpoints, chain_id: options.chain_id, milestone, trouble }) })
+        let (milestone, view, trouble) = Default::default();
+        Ok(Self {
+            inner: Arc::new(Inner { endpoints, chain_id: options.chain_id, milestone, view, trouble }),
+        })
     }
 
     /// The latest milestone as [`Heimdall::run`] found it; it never goes back.
     pub fn milestones(&self) -> watch::Receiver<Option<Milestone>> {
         self.inner.milestone.subscribe()
+    }
+
+    /// The latest milestone and the spans around the head, for the rules of headers, as [`Heimdall::run`] found them.
+    pub fn views(&self) -> watch::Receiver<HeimdallView> {
+        self.inner.view.subscribe()
     }
 
     /// Why nothing new is heard of Heimdall, if that is so.
@@ -115,6 +128,25 @@ impl Heimdall {
         inner.endpoints.weigh(&format!("milestone {number}"), answers).map(|(milestone, _)| milestone)
     }
 
+    /// The span with that id, as enough endpoints tell it.
+    pub async fn span(&self, id: u64) -> Result<Span, Disagreement> {
+        self.inner.span(id, self.inner.endpoints.all()).await
+    }
+
+    /// The span with the highest id that enough endpoints have. It may lie far ahead of the head.
+    pub async fn latest_span(&self) -> Result<Span, Disagreement> {
+        let inner = &self.inner;
+        let chain_id = inner.chain_id;
+        let ask = |endpoint: Arc<Endpoint>| async move { span(&endpoint, "latest", chain_id).await };
+        let latest = inner.endpoints.ask(inner.endpoints.all(), ask).await;
+        if inner.endpoints.len() == 1 {
+            return inner.endpoints.weigh("the latest span", latest).map(|(span, _)| span);
+        }
+        let ids: Vec<_> = latest.into_iter().map(|(endpoint, span)| (endpoint, span.id)).collect();
+        let (id, there) = inner.reached(&ids)?;
+        inner.span(id, &there).await
+    }
+
     /// Follows Heimdall until it is dropped. While it is away what is known stays.
     pub async fn run(self) {
         let mut wait = POLL;
@@ -134,15 +166,40 @@ impl Heimdall {
         }
     }
 
+    /// Looks at both; the one is told also where the other cannot be had.
     async fn look(&self) -> Result<(), Disagreement> {
-        let milestone = self.latest_milestone().await?;
-        self.inner.milestone.send_if_modified(|held| {
-            let newer = held.is_none_or(|held| held.end_block < milestone.end_block);
-            if newer {
-                *held = Some(milestone);
-            }
-            newer
-        });
+        let milestone = self.latest_milestone().await;
+        if let Ok(milestone) = &milestone {
+            self.inner.take_milestone(*milestone);
+        }
+        let spans = self.look_for_spans().await;
+        milestone.and(spans)
+    }
+
+    /// Fetches what is not known of the spans from the latest down to the one that decides for the milestone's end.
+    async fn look_for_spans(&self) -> Result<(), Disagreement> {
+        let latest = self.latest_span().await?;
+        let held = self.inner.view.borrow().clone();
+        let around = held.milestone.map_or(latest.start_block, |milestone| milestone.end.number);
+        let mut found = Vec::new();
+        let (mut lowest, mut id) = (latest.start_block, latest.id);
+        if held.spans.get(id).map(|span| &**span) != Some(&latest) {
+            found.push(latest);
+        }
+        for _ in 0..SPANS_A_LOOK {
+            let Some(below) = id.checked_sub(1).filter(|_| lowest > around) else { break };
+            id = below;
+            lowest = match held.spans.get(id) {
+                Some(span) => span.start_block,
+                None => {
+                    let span = self.span(id).await?;
+                    let start = span.start_block;
+                    found.push(span);
+                    start
+                }
+            };
+        }
+        self.inner.take_spans(found);
         Ok(())
     }
 }
@@ -150,6 +207,49 @@ impl Heimdall {
 // === impl Inner ===
 
 impl Inner {
+    async fn span(&self, id: u64, whom: &[Arc<Endpoint>]) -> Result<Span, Disagreement> {
+        let chain_id = self.chain_id;
+        let ask = |endpoint: Arc<Endpoint>| async move {
+            let span = span(&endpoint, &id.to_string(), chain_id).await?;
+            if span.id == id {
+                Ok(span)
+            } else {
+                Err(EndpointError::Bad("it gives another span than was asked for"))
+            }
+        };
+        let answers = self.endpoints.ask(whom, ask).await;
+        self.endpoints.weigh(&format!("span {id}"), answers).map(|(span, _)| span)
+    }
+
+    fn take_milestone(&self, milestone: Milestone) {
+        self.milestone.send_if_modified(|held| {
+            let newer = held.is_none_or(|held| held.end_block < milestone.end_block);
+            if newer {
+                *held = Some(milestone);
+            }
+            newer
+        });
+        let end = BlockId { number: milestone.end_block, hash: milestone.hash };
+        let milestone = bor::Milestone { start_block: milestone.start_block, end };
+        self.view.send_if_modified(|view| {
+            let newer = view.milestone.is_none_or(|held| held.end.number < milestone.end.number);
+            if newer {
+                view.milestone = Some(milestone);
+            }
+            newer
+        });
+    }
+
+    fn take_spans(&self, spans: Vec<Span>) {
+        if spans.is_empty() {
+            return;
+        }
+        self.view.send_modify(|view| {
+            let all = Arc::make_mut(&mut view.spans);
+            spans.into_iter().for_each(|span| Spans::insert(all, span));
+        });
+    }
+
     /// The number that enough endpoints have reached, and those that have.
     fn reached(&self, at: &[(Arc<Endpoint>, u64)]) -> Result<(u64, Vec<Arc<Endpoint>>), Disagreement> {
         let Some(number) = agree::reached(at.iter().map(|(_, number)| *number), self.endpoints.len()) else {
@@ -165,4 +265,8 @@ async fn milestone(endpoint: &Endpoint, which: &str, chain_id: u64) -> Result<Mi
     let milestone = shapes::milestone(&endpoint.get(&format!("/milestones/{which}")).await?, chain_id)?;
     endpoint.at(milestone.end_block);
     Ok(milestone)
+}
+
+async fn span(endpoint: &Endpoint, which: &str, chain_id: u64) -> Result<Span, EndpointError> {
+    shapes::span(&endpoint.get(&format!("/bor/spans/{which}")).await?, chain_id)
 }

@@ -1,10 +1,14 @@
 //! `GET /api/v1/checkpoint`: the trusted checkpoint, its proof, what it covers, and those who vouch for it.
 
 use hypasis_cache::{Kind, Ranges};
+use hypasis_chain::bor::Spans;
 use serde_json::{Value, json};
 
 use crate::config::CheckpointSource;
 use crate::sync::shared::Shared;
+
+/// Spans that are shown.
+const SPANS_SHOWN: u64 = 4;
 
 /// The page; `null` in its `number` while no checkpoint is trusted.
 pub(crate) fn page(shared: &Shared) -> Value {
@@ -41,6 +45,7 @@ pub(crate) fn page(shared: &Shared) -> Value {
     let heimdall = match shared.authorities.heimdall() {
         None => Value::Null,
         Some(heimdall) => json!({
+            "spans": spans(&heimdall.views().borrow().spans),
             "milestone": *heimdall.milestones().borrow(),
             "trouble": heimdall.trouble().map(|trouble| trouble.to_string()),
             "endpoints": heimdall.status(),
@@ -48,4 +53,12 @@ pub(crate) fn page(shared: &Shared) -> Value {
     };
     page.insert("heimdall".into(), heimdall);
     page.into()
+}
+
+/// The newest spans, lowest first: number, first and last block.
+fn spans(spans: &Spans) -> Vec<Value> {
+    let latest = spans.latest().map_or(0, |span| span.id);
+    let newest = latest.saturating_sub(SPANS_SHOWN - 1)..=latest;
+    let one = |id| spans.get(id).map(|span| json!([span.id, span.start_block, span.end_block]));
+    newest.filter_map(one).collect()
 }

@@ -3,6 +3,7 @@
 use alloy_primitives::{B256, U256};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hypasis_chain::bor::Span;
 use serde::Deserialize;
 
 use super::Milestone;
@@ -72,6 +73,25 @@ pub(super) fn milestone(json: &[u8], chain_id: u64) -> Result<Milestone, Endpoin
         return Err(EndpointError::Bad("its milestone is empty"));
     }
     Ok(milestone)
+}
+
+/// `{"span": {…}}`
+pub(super) fn span(json: &[u8], chain_id: u64) -> Result<Span, EndpointError> {
+    #[derive(Default, Deserialize)]
+    struct SpanAnswer {
+        #[serde(default)]
+        span: SpanChain,
+    }
+    #[derive(Default, Deserialize)]
+    struct SpanChain {
+        #[serde(default)]
+        bor_chain_id: Option<String>,
+    }
+    let text = std::str::from_utf8(json).map_err(|_| EndpointError::Bad("its span is no text"))?;
+    let answer: SpanAnswer =
+        serde_json::from_str(text).map_err(|_| EndpointError::Bad("its span is none"))?;
+    check_chain(answer.span.bor_chain_id.as_deref(), chain_id)?;
+    Span::parse(text).map_err(EndpointError::Span)
 }
 
 /// `{"count": "…"}`

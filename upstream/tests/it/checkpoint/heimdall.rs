@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alloy_primitives::{B256, U256};
+use alloy_primitives::{Address, B256, U256};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hypasis_upstream::checkpoint::{Heimdall, HeimdallOptions};
@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 
 use super::stub::Stub;
 
-/// Milestones that an endpoint has; each covers ten blocks.
+/// Milestones that an endpoint has, of ten blocks each, and the number of its latest span, of a hundred blocks each.
 struct Node {
     milestones: u64,
+    span: u64,
     lie: bool,
     away: bool,
 }
@@ -24,12 +25,19 @@ type Shared = Arc<Mutex<Node>>;
 
 impl Node {
     fn new(milestones: u64) -> Shared {
-        Arc::new(Mutex::new(Self { milestones, lie: false, away: false }))
+        Arc::new(Mutex::new(Self { milestones, span: 0, lie: false, away: false }))
     }
 
     fn answer(&self, path: &str) -> Option<(u16, String)> {
         if self.away {
             return None;
+        }
+        if let Some(span) = path.strip_prefix("/bor/spans/") {
+            let id = if span == "latest" { self.span } else { span.parse().ok()? };
+            return Some(match id <= self.span {
+                true => (200, json!({ "span": self.span(id) }).to_string()),
+                false => (404, r#"{"code":5,"message":"span not found"}"#.to_owned()),
+            });
         }
         let number = match path {
             "/milestones/latest" => self.milestones,
@@ -42,6 +50,18 @@ impl Node {
             return Some((500, r#"{"code":5,"message":"milestone not found","details":[]}"#.to_owned()));
         }
         Some((200, json!({ "milestone": self.milestone(number) }).to_string()))
+    }
+
+    fn span(&self, id: u64) -> Value {
+        let signer = format!("0x{:040x}", 1_000 * u64::from(self.lie) + id + 1);
+        let validator = json!({
+            "val_id": "1", "voting_power": "10", "signer": signer, "proposer_priority": "0", "pub_key": "AA==",
+        });
+        json!({
+            "id": id.to_string(), "start_block": (id * 100).to_string(), "end_block": (id * 100 + 99).to_string(),
+            "validator_set": { "validators": [validator], "proposer": validator, "total_voting_power": "10" },
+            "selected_producers": [validator], "bor_chain_id": "15001",
+        })
     }
 
     fn milestone(&self, number: u64) -> Value {
@@ -150,5 +170,64 @@ async fn the_watch_follows_outlives_an_absence_and_never_goes_back() {
     assert!(end(39)(&milestones.borrow()), "a milestone is never taken back");
     node.lock().milestones = 5;
     milestones.wait_for(end(59)).await.unwrap();
+    following.abort();
+}
+
+#[tokio::test]
+async fn spans_are_had_by_number_and_the_latest_that_enough_endpoints_have() {
+    let nodes = [Node::new(1), Node::new(1), Node::new(1)];
+    for (node, span) in nodes.iter().zip([7, 6, 1_000_000]) {
+        node.lock().span = span;
+    }
+    let (_stubs, heimdall) = start(&[&nodes[0], &nodes[1], &nodes[2]]).await;
+    // Seven is what two have reached, and both say the same of it.
+    let latest = heimdall.latest_span().await.unwrap();
+    assert_eq!((latest.id, latest.start_block, latest.end_block), (7, 700, 799));
+    assert_eq!(latest.selected_producers.len(), 1);
+    nodes[2].lock().lie = true;
+    let span = heimdall.span(5).await.unwrap();
+    assert_eq!(span.selected_producers[0].signer, Address::with_last_byte(6));
+    assert_eq!(heimdall.status().iter().map(|node| node.dissents).collect::<Vec<_>>(), [0, 0, 1]);
+    let error = heimdall.span(8).await.unwrap_err().to_string();
+    assert!(error.starts_with("1 of 3 endpoints answered") && error.contains("HTTP status 404"), "{error}");
+}
+
+#[tokio::test]
+async fn a_span_of_another_number_or_chain_is_refused() {
+    let node = Node::new(1);
+    let stub = Stub::start(move |_, _| {
+        let text = json!({ "span": node.lock().span(3) }).to_string();
+        Some((200, text.replace("15001", "137")))
+    });
+    let stub = stub.await;
+    let heimdall =
+        |chain_id| Heimdall::new(&HeimdallOptions { urls: vec![stub.url.clone()], chain_id }).unwrap();
+    assert!(heimdall(137).span(3).await.is_ok());
+    assert!(heimdall(137).span(4).await.unwrap_err().to_string().contains("another span than was asked for"));
+    assert!(heimdall(15_001).span(3).await.unwrap_err().to_string().contains("its chain id is 137"));
+}
+
+#[tokio::test]
+async fn the_view_has_all_spans_from_the_milestone_to_the_latest_and_follows_both() {
+    let node = Node::new(45);
+    node.lock().span = 7;
+    let (stubs, heimdall) = start(&[&node]).await;
+    let mut views = heimdall.views();
+    let following = tokio::spawn(heimdall.clone().run());
+    // The milestone ends at 459, in span 4.
+    let view = views.wait_for(|view| !view.spans.is_empty()).await.unwrap().clone();
+    assert_eq!(view.milestone.map(|milestone| milestone.end.number), Some(459));
+    assert_eq!((view.spans.len(), view.spans.get(4).is_some(), view.spans.get(3).is_none()), (4, true, true));
+    assert_eq!(view.spans.at(459).map(|span| span.id), Some(4));
+    node.lock().span = 8;
+    node.lock().milestones = 46;
+    let follows = |view: &hypasis_chain::bor::HeimdallView| {
+        view.spans.latest().is_some_and(|span| span.id == 8)
+            && view.milestone.is_some_and(|milestone| milestone.end.number == 469)
+    };
+    views.wait_for(follows).await.unwrap();
+    let asked = stubs[0].asked.lock().clone();
+    let of_five = asked.iter().filter(|(path, _)| path == "/bor/spans/5").count();
+    assert_eq!(of_five, 1, "what is known is not asked for again");
     following.abort();
 }
