@@ -22,6 +22,9 @@ use crate::transaction::Transaction;
 
 pub use rules::{check_header, check_succession};
 
+/// Said of validator bytes that are not those of the span that is known.
+pub(crate) const OTHER_VALIDATORS: &str = "names other validators than the span";
+
 /// How much of a block was checked. Each level includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -108,6 +111,11 @@ pub enum Fault {
 // === impl Fault ===
 
 impl Fault {
+    /// Whether Heimdall's newest span, once it is known here, could make it right: then nobody is to blame yet.
+    pub fn may_be_a_new_span(&self) -> bool {
+        matches!(self, Self::Signer(_) | Self::Rule { rule: OTHER_VALIDATORS, .. })
+    }
+
     /// Name of the field, root or part that does not hold.
     pub fn field(&self) -> &'static str {
         match self {

@@ -180,7 +180,7 @@ impl P2p {
         let discovery = discover(&config, &key, address, &presence, data_dir, registry, stopped).await?;
         let forward = Forward::new(forward::Parts {
             sources: sync.sources(),
-            checks: Checks { level: Level::Full, spec: spec.clone() },
+            checks: Checks::new(Level::Full, spec.clone()),
             kept: sync.kept(),
             store: store.clone(),
             served: served.clone(),

@@ -13,6 +13,7 @@ pub mod agreement;
 mod backward;
 pub mod budget;
 pub mod checkpoint;
+pub mod difficulty;
 pub mod forward;
 pub mod gaps;
 mod headers;
@@ -35,11 +36,13 @@ use std::time::Duration;
 
 use hypasis_cache::{Store, StoreError};
 use hypasis_chain::ChainSpec;
+use hypasis_chain::bor::HeimdallView;
 use hypasis_upstream::Source;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use self::difficulty::{Anchor, Origin};
 use self::kept::Kept;
 use self::metrics::Metrics;
 use self::progress::Rates;
@@ -130,6 +133,11 @@ impl Sync {
         self.shared.kept.clone()
     }
 
+    /// Where whoever asks Heimdall puts what it says of spans and milestones (Polygon).
+    pub fn heimdall(&self) -> watch::Sender<HeimdallView> {
+        self.shared.heimdall().clone()
+    }
+
     /// For status and the REST paths.
     pub fn status(&self) -> SyncStatus {
         let shared = &self.shared;
@@ -166,6 +174,7 @@ impl Sync {
         spawn(&mut tasks, &stop, backward::run(shared.clone()));
         spawn(&mut tasks, &stop, checkpoint::follow(shared.clone()));
         spawn(&mut tasks, &stop, senders::run(shared.clone()));
+        spawn(&mut tasks, &stop, difficulty::run(shared.clone()));
         spawn(&mut tasks, &stop, space::run(shared.clone()));
         let (forward, backward) = (&shared.config.forward, &shared.config.backward);
         for _ in 0..if forward.enabled { forward.workers.max(1) } else { 0 } {
@@ -225,10 +234,15 @@ async fn begin(shared: &Arc<Shared>) -> Option<Tip> {
         let loaded = match found {
             Ok(None) => return None,
             Ok(Some(checkpoint)) => {
-                let id = checkpoint.id;
+                let (id, total) = (checkpoint.id, checkpoint.total_difficulty);
                 shared.checkpoint_metrics.number.set(metrics::level_of(id.number));
                 shared.state.lock().checkpoint = Some(checkpoint);
-                Tip::load(shared, id)
+                Tip::load(shared, id).inspect(|_| {
+                    if let Some(total_difficulty) = total {
+                        let origin = Origin::Checkpoint;
+                        shared.totals.lock().tell(Anchor { id, total_difficulty, origin });
+                    }
+                })
             }
             Err(error) => Err(error),
         };

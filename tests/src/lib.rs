@@ -12,6 +12,7 @@
 pub mod anvil;
 pub mod appliance;
 pub mod bench;
+pub mod bor;
 pub mod devp2p;
 pub mod gate;
 pub mod geth;

@@ -14,14 +14,14 @@ use super::span::{Producer, SPAN_0_END, Span, Spans};
 use super::{BorConfig, BorFork, rules};
 use crate::header::Header;
 use crate::spec::{ChainSpec, Fork};
-use crate::verify::Fault;
+use crate::verify::{Fault, OTHER_VALIDATORS};
 
 /// A header and who sealed it.
 #[derive(Clone, Copy, Debug)]
 pub struct Sealed<'h, 'a> {
     /// The header.
     pub header: &'h Header<'a>,
-    /// Whose key made the seal.
+    /// Whose key made the seal; of a parent it may be zero where it was not recovered, and then tells nothing.
     pub signer: Address,
 }
 
@@ -60,6 +60,11 @@ pub fn check_producer(
         return amount(child.header.difficulty(), expected);
     }
     rules::check_time(bor, parent.header, child.header, succession)
+}
+
+/// Whether the signer of the parent of the block at `number` tells anything.
+pub fn is_told_by_parent(bor: &BorConfig, number: u64) -> bool {
+    !bor.is_active(BorFork::Rio, number) && !bor.is_sprint_start(number)
 }
 
 // === impl Producers ===
@@ -153,7 +158,8 @@ fn check_alone(
             return Err(Fault::Signer(child.signer));
         }
     }
-    if parent.header.number() == 0 || bor.is_sprint_end(parent.header.number()) {
+    let unknown = parent.signer.is_zero() || parent.header.number() == 0;
+    if unknown || bor.is_sprint_end(parent.header.number()) {
         return Ok(());
     }
     let (before, found) = (parent.header.difficulty(), child.header.difficulty());
@@ -179,7 +185,7 @@ fn check_validator_bytes(
     let Some(span) = spans.at(number.saturating_add(1)) else { return Ok(()) };
     let found = extra_of(spec, header).map(|extra| extra.validators);
     if found != Some(validator_bytes(&span.selected_producers).as_slice()) {
-        return Err(Fault::Rule { field: "extraData", rule: "names other validators than the span" });
+        return Err(Fault::Rule { field: "extraData", rule: OTHER_VALIDATORS });
     }
     Ok(())
 }

@@ -126,7 +126,7 @@ impl Forward {
         let weigh = |_: &B256, (_, header): &(u64, Bytes)| {
             u32::try_from(header.len()).unwrap_or(u32::MAX).saturating_add(ENTRY_BYTES)
         };
-        let checks = Checks { level: checks.level.max(Level::Light), ..checks };
+        let checks = Checks::new(checks.level.max(Level::Light), checks.spec);
         Self {
             desk: Arc::new(Desk {
                 sources,

@@ -6,21 +6,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use alloy_primitives::B256;
-use hypasis_cache::{Kind, Ranges, Store, StoreError, Trust};
+use hypasis_cache::{Kind, Ranges, Store, StoreError, Trust, View};
+use hypasis_chain::bor::HeimdallView;
 use hypasis_chain::{BlockId, ChainSpec, Level};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::Parts;
+use super::agreement::Opinion;
 use super::budget::Budget;
 use super::checkpoint::metrics::Metrics as CheckpointMetrics;
 use super::checkpoint::{Authorities, Checkpoint};
+use super::difficulty::Totals;
 use super::kept::Kept;
 use super::metrics::{self, Metrics};
 use super::publish::Moment;
 use super::sources::Sources;
 use super::verify::Checks;
-use super::{agreement, gaps, publish};
+use super::{agreement, difficulty, gaps, publish};
 use crate::config::{CheckpointConfig, LogConfig, StoreConfig, SyncConfig};
 use crate::served::ServedHead;
 
@@ -77,6 +80,10 @@ pub(crate) struct Shared {
     pub(crate) authorities: Authorities,
     pub(crate) budget: Budget,
     pub(crate) state: Mutex<State>,
+    /// What is known of total difficulties.
+    pub(crate) totals: Mutex<Totals>,
+    /// What Heimdall says (Polygon); nothing where nobody asks it.
+    heimdall: watch::Sender<HeimdallView>,
     /// Counts whatever may give a waiting task something to do.
     changed: watch::Sender<u64>,
     /// Turns true when everything must end.
@@ -126,6 +133,8 @@ impl Shared {
             served: parts.served,
             metrics,
             state: Mutex::default(),
+            totals: Mutex::default(),
+            heimdall: watch::Sender::default(),
             changed: watch::Sender::new(0),
             stop: watch::Sender::new(false),
             contradicted: watch::Sender::new(false),
@@ -209,7 +218,7 @@ impl Shared {
         let moment = Moment {
             held: view.head(),
             upstream: agreement::head(&opinions),
-            upstream_finalized: agreement::finalized_block(&opinions),
+            upstream_finalized: self.finalized(&view, &opinions),
             bodies: view.top_with_body(),
             own_finalized: view.finalized().max(checkpoint),
             reorg,
@@ -222,7 +231,8 @@ impl Shared {
         let lag =
             moment.upstream.map_or(0, |up| up.number.saturating_sub(moment.held.map_or(0, |id| id.number)));
         self.metrics.head_lag_blocks.set(metrics::level_of(lag));
-        let (before, after) = (self.served.now(), publish::next(&self.served.now(), &moment));
+        let (before, mut after) = (self.served.now(), publish::next(&self.served.now(), &moment));
+        after.total_difficulty = after.latest.and_then(|latest| difficulty::of(self, latest, &opinions));
         if before != after {
             self.served.publish(after);
             self.bump();
@@ -236,7 +246,32 @@ impl Shared {
 
     /// What is checked in a direction.
     pub(crate) fn checks(&self, way: Way) -> Checks {
-        Checks { level: self.level(way), spec: self.spec.clone() }
+        let checks = Checks::new(self.level(way), self.spec.clone());
+        match way {
+            Way::Forward => checks.with_producers(self.heimdall.borrow().spans.clone()),
+            Way::Backward => checks,
+        }
+    }
+
+    /// Where whoever asks Heimdall puts its answers.
+    pub(crate) fn heimdall(&self) -> &watch::Sender<HeimdallView> {
+        &self.heimdall
+    }
+
+    /// The latest block that nothing may take back on a chain whose branches are chosen by difficulty: the end of the
+    /// latest milestone, or, where nobody asks Heimdall, what the sources say of it by calling it final.
+    pub(crate) fn last_final(&self, opinions: &[Opinion]) -> Option<BlockId> {
+        let milestone = self.heimdall.borrow().milestone.map(|milestone| milestone.end);
+        milestone.or_else(|| agreement::finalized_block(opinions))
+    }
+
+    /// The finalized block to be served: the sources', or the latest milestone's end as far as it is held.
+    fn finalized(&self, view: &View, opinions: &[Opinion]) -> Option<BlockId> {
+        let Some(milestone) = self.heimdall.borrow().milestone else {
+            return agreement::finalized_block(opinions);
+        };
+        let held = view.by_number(milestone.end.number).ok().flatten().map(|block| block.id);
+        if held == Some(milestone.end) { held } else { view.finalized() }
     }
 
     /// The level of a direction.

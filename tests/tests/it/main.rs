@@ -4,6 +4,7 @@
 
 mod anvil;
 mod archives;
+mod bor;
 mod checkpoint_files;
 mod command_line;
 mod crash;

@@ -10,6 +10,7 @@
 mod shapes;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use alloy_primitives::{B256, U256};
@@ -29,8 +30,10 @@ const POLL: Duration = Duration::from_secs(1);
 /// Longest time between two looks while Heimdall is away.
 const POLL_MAX: Duration = Duration::from_secs(30);
 
-/// Spans that one look fetches at most: from the latest down to the one of the milestone.
+/// Spans that one look fetches.
 const SPANS_A_LOOK: usize = 16;
+/// Spans that are followed below the latest one: months of Polygon's.
+const SPANS_BELOW: u64 = 4_096;
 
 /// Whom to ask.
 #[derive(Clone)]
@@ -66,6 +69,10 @@ struct Inner {
     chain_id: u64,
     milestone: watch::Sender<Option<Milestone>>,
     view: watch::Sender<HeimdallView>,
+    /// Spans are wanted from the one of this block on.
+    wanted_from: AtomicU64,
+    /// A span that nobody gave, below those that must be known.
+    barren: AtomicU64,
     trouble: watch::Sender<Option<Disagreement>>,
 }
 
@@ -83,9 +90,22 @@ impl Heimdall {
     pub fn new(options: &HeimdallOptions) -> Result<Self, OptionsError> {
         let endpoints = Endpoints::new("heimdall", &options.urls, TIMEOUT)?;
         let (milestone, view, trouble) = Default::default();
-        Ok(Self {
-            inner: Arc::new(Inner { endpoints, chain_id: options.chain_id, milestone, view, trouble }),
-        })
+        let inner = Inner {
+            endpoints,
+            chain_id: options.chain_id,
+            milestone,
+            view,
+            wanted_from: AtomicU64::new(u64::MAX),
+            barren: AtomicU64::new(u64::MAX),
+            trouble,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// From now on [`Heimdall::run`] sees to it that the spans from that block on are known, some of them with each
+    /// look; without a word those from the latest milestone on.
+    pub fn want_from(&self, number: u64) {
+        self.inner.wanted_from.store(number, Ordering::Relaxed);
     }
 
     /// The latest milestone as [`Heimdall::run`] found it; it never goes back.
@@ -176,30 +196,48 @@ impl Heimdall {
         milestone.and(spans)
     }
 
-    /// Fetches what is not known of the spans from the latest down to the one that decides for the milestone's end.
+    /// Fetches what is not known of the spans from the latest down to the one that decides for the milestone's end,
+    /// and then further down to what is wanted.
     async fn look_for_spans(&self) -> Result<(), Disagreement> {
+        let inner = &self.inner;
         let latest = self.latest_span().await?;
-        let held = self.inner.view.borrow().clone();
+        let held = inner.view.borrow().clone();
         let around = held.milestone.map_or(latest.start_block, |milestone| milestone.end.number);
+        let wanted = around.min(inner.wanted_from.load(Ordering::Relaxed));
         let mut found = Vec::new();
-        let (mut lowest, mut id) = (latest.start_block, latest.id);
-        if held.spans.get(id).map(|span| &**span) != Some(&latest) {
+        let (newest, mut lowest) = (latest.id, latest.start_block);
+        if held.spans.get(newest).map(|span| &**span) != Some(&latest) {
             found.push(latest);
         }
-        for _ in 0..SPANS_A_LOOK {
-            let Some(below) = id.checked_sub(1).filter(|_| lowest > around) else { break };
-            id = below;
-            lowest = match held.spans.get(id) {
-                Some(span) => span.start_block,
-                None => {
-                    let span = self.span(id).await?;
-                    let start = span.start_block;
+        for id in (newest.saturating_sub(SPANS_BELOW)..newest).rev() {
+            if lowest <= wanted || found.len() >= SPANS_A_LOOK {
+                break;
+            }
+            if let Some(span) = held.spans.get(id) {
+                lowest = span.start_block;
+                continue;
+            }
+            let is_extra = lowest <= around;
+            if is_extra && inner.barren.load(Ordering::Relaxed) == id {
+                break;
+            }
+            match self.span(id).await {
+                Ok(span) => {
+                    lowest = span.start_block;
                     found.push(span);
-                    start
                 }
-            };
+                // What is below the milestone only helps; it is not asked for again and again.
+                Err(_) if is_extra => {
+                    inner.barren.store(id, Ordering::Relaxed);
+                    break;
+                }
+                Err(reason) => {
+                    inner.take_spans(found);
+                    return Err(reason);
+                }
+            }
         }
-        self.inner.take_spans(found);
+        inner.take_spans(found);
         Ok(())
     }
 }

@@ -78,22 +78,26 @@ impl Authorities {
     }
 }
 
-/// Follows Heimdall, if one is configured, and tells how it is.
+/// Follows Heimdall, if one is configured: the rules of headers and the choice of the head hear what it says.
 pub(crate) async fn follow_heimdall(shared: Arc<Shared>) {
     let Some(heimdall) = shared.authorities.heimdall() else { return };
     let telling = async {
         loop {
             shared.checkpoint_metrics.heimdall(heimdall);
+            // Whatever is settled was checked already; who seals above it is to be known.
+            heimdall.want_from(shared.state.lock().base.map_or(u64::MAX, |base| base.number));
             tokio::time::sleep(TELL).await;
         }
     };
-    let mut milestones = heimdall.milestones();
-    let waking = async {
-        while milestones.changed().await.is_ok() {
+    let mut views = heimdall.views();
+    let passing_on = async {
+        while views.changed().await.is_ok() {
+            let view = views.borrow_and_update().clone();
+            shared.heimdall().send_replace(view);
             shared.bump();
         }
     };
-    tokio::join!(heimdall.clone().run(), telling, waking);
+    tokio::join!(heimdall.clone().run(), telling, passing_on);
 }
 
 fn l1(config: &CheckpointConfig, spec: &ChainSpec) -> Result<L1, String> {

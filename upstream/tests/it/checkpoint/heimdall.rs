@@ -229,5 +229,10 @@ async fn the_view_has_all_spans_from_the_milestone_to_the_latest_and_follows_bot
     let asked = stubs[0].asked.lock().clone();
     let of_five = asked.iter().filter(|(path, _)| path == "/bor/spans/5").count();
     assert_eq!(of_five, 1, "what is known is not asked for again");
+    // Somebody needs those of older blocks too.
+    heimdall.want_from(150);
+    let has_all = |view: &hypasis_chain::bor::HeimdallView| (1..=8).all(|id| view.spans.get(id).is_some());
+    let view = views.wait_for(has_all).await.unwrap().clone();
+    assert!(view.spans.get(0).is_none(), "and no others");
     following.abort();
 }
