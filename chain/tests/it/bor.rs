@@ -1,6 +1,7 @@
 //! Bor's rules on Polygon's real blocks.
 
 mod checkpoint;
+mod state_sync;
 
 use bytes::Bytes;
 use hypasis_chain::{Header, rebuild};
