@@ -13,6 +13,7 @@ pub mod agreement;
 mod backward;
 pub mod budget;
 pub mod checkpoint;
+mod extra;
 pub mod forward;
 pub mod gaps;
 mod headers;
@@ -158,6 +159,7 @@ impl Sync {
         }
         spawn(&mut tasks, &stop, backward::run(shared.clone()));
         spawn(&mut tasks, &stop, senders::run(shared.clone()));
+        spawn(&mut tasks, &stop, extra::run(shared.clone()));
         spawn(&mut tasks, &stop, space::run(shared.clone()));
         let (forward, backward) = (&shared.config.forward, &shared.config.backward);
         for _ in 0..if forward.enabled { forward.workers.max(1) } else { 0 } {

@@ -11,12 +11,11 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alloy_primitives::B256;
 use bytes::Bytes;
 use hypasis_cache::store::{SECTION, Verified};
 use hypasis_cache::{Kind, Ranges, StoreError};
+use hypasis_chain::BlockId;
 use hypasis_chain::bor::state_sync::{NONE, settle};
-use hypasis_chain::{BlockId, ChainSpec};
 use hypasis_upstream::{Fetched, SourceError};
 
 use super::shared::{Shared, Way, blocking};
@@ -169,14 +168,16 @@ pub(crate) async fn second_opinion(
     blocks: &mut [Verified],
 ) -> Vec<BlockId> {
     let told = blocks.iter().filter(|block| block.block.extra.is_some());
-    let asked: Vec<BlockId> = told.map(|block| block.block.id).take(FETCH).collect();
-    let Some(other) = other_of(shared, first, &asked).await else { return Vec::new() };
-    let (source, fetched) = other;
-    let said = said(&shared.spec, fetched);
-    let mut doubted = Vec::new();
+    let asked: Vec<BlockId> = told.map(|block| block.block.id).collect();
+    let (mut said, mut doubted) = (HashMap::new(), Vec::new());
+    for asked in asked.chunks(FETCH) {
+        let Some((source, fetched)) = other_of(shared, first, asked).await else { break };
+        let settled = fetched.into_iter().filter_map(|block| settle(&shared.spec, block).ok());
+        said.extend(settled.filter_map(|block| Some((block.id.hash, (source.clone(), block.extra?)))));
+    }
     for block in blocks {
         let (id, extra) = (block.block.id, &mut block.block.extra);
-        if let (Some(ours), Some(theirs)) = (&extra, said.get(&id.hash))
+        if let (Some(ours), Some((source, theirs))) = (&extra, said.get(&id.hash))
             && ours != theirs
         {
             let state_sync = |extra: &Bytes| if extra.as_ref() == NONE { "none" } else { "one" };
@@ -210,10 +211,4 @@ async fn other_of(
         return Some((lease.id().clone(), fetched));
     }
     None
-}
-
-/// What well-formed answers say, by block.
-fn said(spec: &ChainSpec, fetched: Vec<Fetched>) -> HashMap<B256, Bytes> {
-    let settled = fetched.into_iter().filter_map(|block| settle(spec, block).ok());
-    settled.filter_map(|block| Some((block.id.hash, block.extra?))).collect()
 }

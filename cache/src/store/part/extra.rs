@@ -4,11 +4,15 @@
 //! sprint is known. Where it is not, the whole sprint counts as missing: coverage would else be cut into pieces of a
 //! few heights each, all over history.
 
+use bytes::Bytes;
 use hypasis_chain::bor::state_sync::{NONE, check, derived_hash};
 use hypasis_chain::{BlockId, Body};
 
+use super::PartWriter;
 use super::lane::Row;
-use super::*;
+use crate::coverage::{Kind, Ranges};
+use crate::store::error::StoreError;
+use crate::store::families::Family;
 
 /// Heights of a part that miss nothing.
 #[derive(Debug)]
