@@ -108,6 +108,7 @@ fn library(path: &std::path::Path, transactions: u32) -> (Library, Vec<BlockId>)
         genesis_hash: None,
         direct_reads: false,
         tip_blocks_max: 1_024,
+        spec: None,
     };
     let store = Store::open(&options).unwrap();
     let mut part = store.begin_part(0..=BLOCKS - 1, vec![Kind::Header, Kind::Body, Kind::Receipts]).unwrap();
@@ -123,7 +124,7 @@ fn library(path: &std::path::Path, transactions: u32) -> (Library, Vec<BlockId>)
     let served = ServedHead::new(Served { latest: ids.last().copied(), ..Served::default() });
     let forward = Forward::new(Parts {
         sources: Sources::new(Vec::new(), Metrics::default()),
-        checks: Checks { level: Level::Full, spec },
+        checks: Checks::new(Level::Full, spec),
         kept: Kept::default(),
         store: store.clone(),
         served: served.clone(),
