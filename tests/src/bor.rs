@@ -150,7 +150,7 @@ impl Node {
             "--cache",
             "64",
             "--verbosity",
-            "4",
+            "3",
         ]);
         if let Some((address, secret)) = self.miner {
             let (password, address) = (unlockable(&program, &data, secret), address.to_string());
