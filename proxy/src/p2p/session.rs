@@ -429,7 +429,9 @@ async fn learn_height(room: Arc<Room>, peer: PeerHandle, hash: alloy_primitives:
         return peer.condemn("the header of its own head is another one");
     }
     if let Ok(header) = Header::parse(header) {
-        peer.announce(Heads { latest: Some(BlockId { number: header.number(), hash }), ..Heads::default() });
+        // What it has said of the head besides stays.
+        let latest = Some(BlockId { number: header.number(), hash });
+        peer.announce(Heads { latest, ..peer.heads() });
         room.refresh();
     }
 }

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use alloy_primitives::U256;
 use hypasis_chain::BlockId;
 use tokio::time::Instant;
 
@@ -138,7 +139,14 @@ impl Seats {
                 earliest = earliest.min(*from);
             }
         }
-        Heads { latest, earliest, ..Heads::default() }
+        Heads { latest, earliest, total_difficulty: self.total_difficulty(latest), ..Heads::default() }
+    }
+
+    /// What is said of the head's total difficulty; the lowest if they differ.
+    fn total_difficulty(&self, latest: Option<BlockId>) -> Option<U256> {
+        let there = self.seats.iter().filter(|seat| seat.peer.is_usable() && seat.head() == latest);
+        let told = there.filter(|seat| latest.is_some() && seat.claim.latest == latest);
+        told.filter_map(|seat| seat.claim.total_difficulty).min()
     }
 
     /// Requests that all bear at once.

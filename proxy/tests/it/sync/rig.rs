@@ -10,7 +10,7 @@ use bytes::Bytes;
 use hypasis_cache::store::Options;
 use hypasis_cache::{Kind, OpenError, Store};
 use hypasis_chain::dev::{Corruption, DevChain, DevOptions, corrupt};
-use hypasis_chain::{Block, BlockId, Body, Fault};
+use hypasis_chain::{Block, BlockId, Body, ChainSpec, Fault};
 use hypasis_proxy::config::{CheckpointConfig, CheckpointSource, Config};
 use hypasis_proxy::served::{Served, ServedHead};
 use hypasis_proxy::sync::{Parts, Sync};
@@ -196,8 +196,12 @@ impl Setup {
 
     /// The same with sources of any kind.
     pub(crate) fn start_with(&self, folder: &Path, chain: &DevChain, sources: Vec<Arc<dyn Source>>) -> Rig {
-        let spec = Arc::new(chain.spec());
-        let store = open(folder, chain, self.config.store.tip_blocks_max);
+        self.start_on(folder, Arc::new(chain.spec()), sources)
+    }
+
+    /// The same on any chain.
+    pub(crate) fn start_on(&self, folder: &Path, spec: Arc<ChainSpec>, sources: Vec<Arc<dyn Source>>) -> Rig {
+        let store = open_spec(folder, &spec, self.config.store.tip_blocks_max);
         let served = ServedHead::new(Served::default());
         let parts = Parts {
             config: self.config.sync.clone(),
@@ -250,7 +254,10 @@ impl Rig {
 }
 
 pub(crate) fn open(folder: &Path, chain: &DevChain, tip_blocks_max: usize) -> Store {
-    let spec = chain.spec();
+    open_spec(folder, &chain.spec(), tip_blocks_max)
+}
+
+pub(crate) fn open_spec(folder: &Path, spec: &ChainSpec, tip_blocks_max: usize) -> Store {
     let options = Options {
         path: folder.to_path_buf(),
         memory: 64 << 20,
