@@ -32,7 +32,6 @@ impl Moment<'_> {
         match method {
             Local::ReceiptsByBlock => self.receipts_of(params, Form::ReceiptsByBlock),
             Local::BorBlockReceipt => self.bor_block_receipt(params),
-            Local::BorAuthor => self.author(params),
             _ => self.root_hash(params),
         }
     }
@@ -72,11 +71,7 @@ impl Moment<'_> {
     }
 
     /// The receipt beside the block, if `eth_getLogs` shows its logs and one of them is wanted.
-    pub(super) fn logs_beside(
-        &self,
-        block: &BlockRef,
-        wanted: &LogFilter,
-    ) -> Result<Option<Bytes>, Stop> {
+    pub(super) fn logs_beside(&self, block: &BlockRef, wanted: &LogFilter) -> Result<Option<Bytes>, Stop> {
         if !state_sync::may_stand_beside(&self.shelf.spec, block.id.number)
             || self.shows_state_sync_logs() == Some(false)
         {
@@ -127,27 +122,6 @@ impl Moment<'_> {
         }
     }
 
-    /// `bor_getAuthor`
-    fn author(&self, params: &[u8]) -> Result<Hit, Stop> {
-        let arguments = arguments(params, 1)?;
-        // Without a parameter it means the latest block; who asks so asks for what moves.
-        if arguments.text(0).is_none() {
-            return Err(Stop::Miss(Miss::Head));
-        }
-        let argument = arguments.block(0).map_err(Stop::Fault)?;
-        if !matches!(argument, BlockArgument::Number(1..) | BlockArgument::Hash(..)) {
-            return Err(Stop::Miss(Miss::Params));
-        }
-        let block = self.resolve(argument)?;
-        let bytes = self.header_bytes(&block)?;
-        let header = self.sound(Header::parse(&bytes))?;
-        self.allowed(Form::Author, Facts::of_header(&header))?;
-        let author = author_of(&self.shelf.spec, &header).ok_or(Stop::Miss(Miss::Form))?;
-        let mut writer = ResultWriter::with_capacity(64);
-        super::raw::hex(writer.buffer(), author.as_slice());
-        self.finish(writer, block.id)
-    }
-
     /// `eth_getRootHash` and `bor_getRootHash`: hex without a prefix
     fn root_hash(&self, params: &[u8]) -> Result<Hit, Stop> {
         let arguments = arguments(params, 2)?;
@@ -167,17 +141,15 @@ impl Moment<'_> {
             return Err(Stop::Patience);
         }
         let mut tree = Tree::default();
-        let mut sound = Ok(());
         let visited = self.view.scan(Kind::Header, from..=to, &mut |_, bytes| {
-            sound = Header::parse(bytes).map(|header| checkpoint::leaf(&header));
-            match sound.map(|leaf| tree.push(leaf)) {
-                Ok(Ok(())) if !self.asked.is_over() => ControlFlow::Continue(()),
-                _ => ControlFlow::Break(()),
-            }
+            let pushed =
+                Header::parse(bytes).is_ok_and(|header| tree.push(checkpoint::leaf(&header)).is_ok());
+            if pushed && !self.asked.is_over() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         if self.asked.is_over() {
             return Err(Stop::Refused(RpcError::TIMEOUT));
         }
+        // A header that does not parse ends the walk as a gap does.
         if self.read(visited)? != length || tree.leaves() != length {
             return Err(Stop::Miss(Miss::Gap));
         }
