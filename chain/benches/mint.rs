@@ -1,12 +1,13 @@
 //! How fast a development chain comes into being, and how fast what was minted comes back.
 //!
 //! `cargo bench -p hypasis-chain --bench mint` prints blocks a second for several means of transactions: minted in
-//! order by one thread; made again by one thread; by two; headers alone.
+//! order by one thread; made again by one thread; by two; headers alone. Then blocks of the chain in Bor's form.
 
 #![allow(clippy::print_stdout, reason = "the results")]
 
 use std::time::Instant;
 
+use hypasis_chain::dev::bor::{BorChain, BorForks, BorOptions};
 use hypasis_chain::dev::{DevChain, DevOptions};
 
 fn main() {
@@ -35,6 +36,21 @@ fn main() {
             }
         });
         println!("{transactions:>5} {blocks:>8} {mint:>9.0} {again:>9.0} {two:>9.0} {headers:>9.0}");
+    }
+    bor();
+}
+
+/// In Bor's form: before Rio with 21 producers, and from Rio on.
+fn bor() {
+    let many = BorOptions { validators: vec![10; 21], producers: 21, ..BorOptions::default() };
+    for (name, options) in [
+        ("before Rio", BorOptions { forks: BorForks::before_rio(), ..many }),
+        ("from Rio", BorOptions::default()),
+    ] {
+        let Ok(chain) = BorChain::new(options) else { return };
+        let (mut minter, blocks) = (chain.minter(), 200_000);
+        let mint = rate(blocks, || (0..blocks).for_each(|_| drop(std::hint::black_box(minter.mint()))));
+        println!("in Bor's form, {name}: {mint:.0} blocks a second");
     }
 }
 

@@ -13,8 +13,10 @@
 //!   block; `batch`: many new ones
 //! * `place`, `fees`, `forks`: the rules; `cast`, `keys`: who acts; `draw`: the dice
 //! * `table`: what is remembered; `corrupt`: lies for tests
+//! * [`bor`]: another development chain, of Polygon's form
 
 mod batch;
+pub mod bor;
 mod bytes;
 mod cast;
 mod corrupt;

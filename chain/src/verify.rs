@@ -2,14 +2,14 @@
 //!
 //! * `none`: the header hashes to what was asked for.
 //! * `header`: also the rules that a header keeps by itself ([`check_header`]) and towards its parent
-//!   ([`check_link`], [`check_succession`]). Seals are not checked: below the checkpoint the links from it prove
-//!   more than a seal could.
+//!   ([`check_link`], [`check_succession`]). Seals are not recovered: below the checkpoint the links from it prove
+//!   more than a seal could. Above it, on Polygon, [`bor::producers`](crate::bor::producers) does.
 //! * `light`: also the body against its roots ([`check_body`]).
 //! * `full`: also the receipts against root, bloom, gas and transactions ([`check_receipts`], [`check_pairs`]).
 
 mod rules;
 
-use alloy_primitives::{B256, Bloom, U256, keccak256};
+use alloy_primitives::{Address, B256, Bloom, U256, keccak256};
 
 use crate::block::{Block, BlockId};
 use crate::body::Body;
@@ -21,6 +21,9 @@ use crate::spec::{ChainSpec, Family};
 use crate::transaction::Transaction;
 
 pub use rules::{check_header, check_succession};
+
+/// Said of validator bytes that are not those of the span that is known.
+pub(crate) const OTHER_VALIDATORS: &str = "names other validators than the span";
 
 /// How much of a block was checked. Each level includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -94,6 +97,9 @@ pub enum Fault {
         /// What it does and must not do.
         rule: &'static str,
     },
+    /// A block is sealed by somebody who may not seal it, or not with what the header says.
+    #[error("the seal is by {0}, who is no producer of this block (or a sealed field was changed)")]
+    Signer(Address),
     /// The header's bloom is not the union of its logs' blooms.
     #[error("logsBloom does not match the logs")]
     Bloom,
@@ -105,6 +111,11 @@ pub enum Fault {
 // === impl Fault ===
 
 impl Fault {
+    /// Whether Heimdall's newest span, once it is known here, could make it right: then nobody is to blame yet.
+    pub fn may_be_a_new_span(&self) -> bool {
+        matches!(self, Self::Signer(_) | Self::Rule { rule: OTHER_VALIDATORS, .. })
+    }
+
     /// Name of the field, root or part that does not hold.
     pub fn field(&self) -> &'static str {
         match self {
@@ -113,6 +124,7 @@ impl Fault {
             | Self::Number { field, .. }
             | Self::Amount { field, .. }
             | Self::Rule { field, .. } => field,
+            Self::Signer(_) => "seal",
             Self::Bloom => "logsBloom",
             Self::Withdrawals(_) => "withdrawalsRoot",
         }

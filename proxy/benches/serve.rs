@@ -124,7 +124,7 @@ fn library(path: &std::path::Path, transactions: u32) -> (Library, Vec<BlockId>)
     let served = ServedHead::new(Served { latest: ids.last().copied(), ..Served::default() });
     let forward = Forward::new(Parts {
         sources: Sources::new(Vec::new(), Metrics::default()),
-        checks: Checks { level: Level::Full, spec },
+        checks: Checks::new(Level::Full, spec),
         kept: Kept::default(),
         store: store.clone(),
         served: served.clone(),

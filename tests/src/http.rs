@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+/// Longest wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// An answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -40,6 +43,15 @@ pub fn post(address: SocketAddr, body: &str) -> Answer {
 
 /// Posts a JSON-RPC body with further headers.
 pub fn post_with(address: SocketAddr, body: &str, headers: &[(&str, &str)]) -> Answer {
+    send(address, body, headers, PATIENCE)
+}
+
+/// Posts a JSON-RPC body whose answer may take so long.
+pub fn post_within(address: SocketAddr, body: &str, limit: Duration) -> Answer {
+    send(address, body, &[], limit)
+}
+
+fn send(address: SocketAddr, body: &str, headers: &[(&str, &str)], limit: Duration) -> Answer {
     let mut head = String::from("content-type: application/json\r\n");
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
@@ -47,13 +59,14 @@ pub fn post_with(address: SocketAddr, body: &str, headers: &[(&str, &str)]) -> A
     exchange(
         address,
         &format!("POST / HTTP/1.0\r\nhost: localhost\r\n{head}content-length: {}\r\n\r\n{body}", body.len()),
+        limit,
     )
     .unwrap_or_else(|error| panic!("{address} does not answer: {error}"))
 }
 
 /// Gets a path.
 pub fn get(address: SocketAddr, path: &str) -> Answer {
-    exchange(address, &format!("GET {path} HTTP/1.0\r\nhost: localhost\r\n\r\n"))
+    exchange(address, &format!("GET {path} HTTP/1.0\r\nhost: localhost\r\n\r\n"), PATIENCE)
         .unwrap_or_else(|error| panic!("{address} does not answer: {error}"))
 }
 
@@ -67,9 +80,9 @@ pub fn request(method: &str, params: Value) -> String {
     json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string()
 }
 
-fn exchange(address: SocketAddr, request: &str) -> std::io::Result<Answer> {
+fn exchange(address: SocketAddr, request: &str, limit: Duration) -> std::io::Result<Answer> {
     let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    stream.set_read_timeout(Some(limit))?;
     stream.write_all(request.as_bytes())?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;

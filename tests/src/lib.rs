@@ -12,11 +12,13 @@
 pub mod anvil;
 pub mod appliance;
 pub mod bench;
+pub mod bor;
 pub mod devp2p;
 pub mod gate;
 pub mod geth;
 pub mod hosted;
 pub mod http;
+pub mod l1;
 pub mod many;
 pub mod peer;
 pub mod process;

@@ -26,7 +26,7 @@ pub struct Legacy {
     pub gas_price: u64,
     /// Most gas that it may use.
     pub gas: u64,
-    /// What goes with it, to an address that nobody owns.
+    /// What goes with it, to the address of twenty bytes `0xaa`, which nobody owns.
     pub input: Vec<u8>,
 }
 
@@ -38,13 +38,18 @@ impl Account {
         Self { key: SecretKey::from_byte_array([7; 32]).expect("a valid key") }
     }
 
+    /// The one with this key.
+    pub fn with_key(key: B256) -> Self {
+        Self { key: SecretKey::from_byte_array(key.0).expect("a valid key") }
+    }
+
     /// One of those that a release's chain made rich.
     pub fn rich(release: Release) -> Self {
         let text = std::fs::read(release.chain().join("accounts.json")).expect("accounts.json");
         let accounts: Value = serde_json::from_slice(&text).expect("accounts.json is JSON");
         let first = accounts.as_object().and_then(|all| all.values().next()).expect("an account");
         let key: B256 = first["key"].as_str().and_then(|key| key.parse().ok()).expect("a key");
-        Self { key: SecretKey::from_byte_array(key.0).expect("a valid key") }
+        Self::with_key(key)
     }
 
     /// Its address.

@@ -1,6 +1,6 @@
 //! What the store writes and reads, beside what the same bytes cost without it. Prints markdown tables.
 //!
-//! `cargo bench -p hypasis-cache --bench store [-- write|read]`; without a name both.
+//! `cargo bench -p hypasis-cache --bench store [-- write|read|scale]`; without a name the first two.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,6 +13,7 @@
 mod blocks;
 mod meter;
 mod read;
+mod scale;
 mod write;
 
 fn main() {
@@ -23,5 +24,8 @@ fn main() {
     }
     if wanted("read") {
         read::print();
+    }
+    if named.iter().any(|word| word == "scale") {
+        scale::print();
     }
 }

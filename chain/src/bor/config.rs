@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use alloy_primitives::Address;
 use serde_json::{Map, Value};
 
 use crate::spec::SpecError;
@@ -46,6 +47,23 @@ pub struct BorConfig {
     pub backup_multiplier: Schedule,
     /// First height of each fork that the chain has.
     pub forks: BTreeMap<BorFork, u64>,
+    /// First height of a fork whose rules are not known here.
+    pub unknown_fork: Option<u64>,
+    /// Sprint ends whose validator bytes are not the span's, as the chain's history has it.
+    pub skip_validator_bytes: Vec<u64>,
+    /// Ranges of blocks that others than the span's producers may have sealed.
+    pub override_validators: Vec<OverrideValidators>,
+}
+
+/// A range whose blocks these may have sealed as well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OverrideValidators {
+    /// First block.
+    pub start_block: u64,
+    /// Last block.
+    pub end_block: u64,
+    /// Who may have sealed them.
+    pub validators: Vec<Address>,
 }
 
 // === impl BorFork ===
@@ -131,6 +149,9 @@ impl BorConfig {
             producer_delay: Schedule::read(section, "producerDelay")?,
             backup_multiplier: Schedule::read(section, "backupMultiplier")?,
             forks: BTreeMap::new(),
+            unknown_fork: unknown_fork(section),
+            skip_validator_bytes: skipped(section)?,
+            override_validators: overrides(section)?,
         };
         if config.sprint.0.values().any(|length| *length == 0) {
             return Err(SpecError::Genesis("config.bor.sprint has sprints without blocks".to_owned()));
@@ -160,6 +181,28 @@ impl BorConfig {
         self.fork(fork).is_some_and(|first| height >= first)
     }
 
+    /// Whether all rules that hold at `height` are known here.
+    pub fn is_known_at(&self, height: u64) -> bool {
+        self.unknown_fork.is_none_or(|first| height < first)
+    }
+
+    /// Whether validator bytes at `height` may differ from the span's.
+    pub fn skips_validator_bytes(&self, height: u64) -> bool {
+        self.skip_validator_bytes.contains(&height)
+    }
+
+    /// Whether `signer` may have sealed the block at `height` without being a producer of its span.
+    pub fn may_seal_anyway(&self, height: u64, signer: Address) -> bool {
+        let within = |one: &&OverrideValidators| (one.start_block..=one.end_block).contains(&height);
+        self.override_validators.iter().filter(within).any(|one| one.validators.contains(&signer))
+    }
+
+    /// The first block of the sprint that `height` lies in.
+    pub fn sprint_start(&self, height: u64) -> u64 {
+        let into = self.sprint.at(height).and_then(|length| height.checked_rem(length));
+        height.saturating_sub(into.unwrap_or_default())
+    }
+
     /// Whether `height` is the first of a sprint: where state syncs are committed. Block 0 commits none.
     pub fn is_sprint_start(&self, height: u64) -> bool {
         height > 0 && self.sprint.at(height).is_none_or(|length| height.is_multiple_of(length))
@@ -169,5 +212,44 @@ impl BorConfig {
     pub fn is_sprint_end(&self, height: u64) -> bool {
         let next = height.saturating_add(1);
         self.sprint.at(height).is_none_or(|length| next.is_multiple_of(length))
+    }
+}
+
+/// Names that Erigon gives to forks which Bor has at the top level.
+const TOP_LEVEL: [&str; 2] = ["agraBlock", "napoliBlock"];
+
+fn unknown_fork(section: &Map<String, Value>) -> Option<u64> {
+    let known = |key: &str| TOP_LEVEL.contains(&key) || BorFork::ALL.iter().any(|fork| fork.key() == key);
+    let unknown = section.iter().filter(|(key, _)| key.ends_with("Block") && !known(key));
+    unknown.filter_map(|(_, height)| height.as_u64()).min()
+}
+
+fn skipped(section: &Map<String, Value>) -> Result<Vec<u64>, SpecError> {
+    let wrong = || SpecError::Genesis("config.bor.skipValidatorByteCheck is no list of heights".to_owned());
+    match section.get("skipValidatorByteCheck") {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Array(heights)) => {
+            heights.iter().map(Value::as_u64).collect::<Option<_>>().ok_or_else(wrong)
+        }
+        Some(_) => Err(wrong()),
+    }
+}
+
+fn overrides(section: &Map<String, Value>) -> Result<Vec<OverrideValidators>, SpecError> {
+    let key = "overrideValidatorSetInRange";
+    let wrong = || SpecError::Genesis(format!("config.bor.{key} is no list of ranges with validators"));
+    let one = |value: &Value| {
+        let height = |name: &str| value.get(name)?.as_u64();
+        let validators = value.get("validators")?.as_array()?.iter();
+        Some(OverrideValidators {
+            start_block: height("startBlock")?,
+            end_block: height("endBlock")?,
+            validators: validators.map(|signer| signer.as_str()?.parse().ok()).collect::<Option<_>>()?,
+        })
+    };
+    match section.get(key) {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Array(ranges)) => ranges.iter().map(one).collect::<Option<_>>().ok_or_else(wrong),
+        Some(_) => Err(wrong()),
     }
 }

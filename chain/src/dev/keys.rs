@@ -46,7 +46,7 @@ impl Signer {
     /// The `index`th account. Its key is a hash of the index.
     pub(super) fn new(index: u64) -> Self {
         let curve = Secp256k1::new();
-        let secret = secret(label("account", index));
+        let secret = account(index);
         let (nonce, odd, r) = nonce(&curve, label("nonce", index));
         let inverse = invert(nonce);
         let slope = times(inverse, &r);
@@ -92,6 +92,11 @@ const HALF_ORDER: [u8; 32] = [
     0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x5d,
     0x57, 0x6e, 0x73, 0x57, 0xa4, 0x50, 0x1d, 0xdf, 0xe9, 0x2f, 0x46, 0x68, 0x1b, 0x20, 0xa0,
 ];
+
+/// The key of the `index`th account.
+pub(super) fn account(index: u64) -> SecretKey {
+    secret(label("account", index))
+}
 
 /// The first hash in the chain of hashes from `start` that is a key.
 fn secret(mut start: B256) -> SecretKey {

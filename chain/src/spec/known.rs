@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::{B256, U256, b256, hex};
+use alloy_primitives::{B256, U256, address, b256, hex};
 
 use super::forks::{Activation, Fork, Forks};
 use super::{BlobParams, BlobSchedule, ChainSpec, Engine, Family};
-use crate::bor::{BorConfig, BorFork, Schedule};
+use crate::bor::{BorConfig, BorFork, OverrideValidators, Schedule};
 use crate::genesis::{GenesisHeader, assemble};
 
 /// All of them.
@@ -143,6 +143,12 @@ fn polygon() -> ChainSpec {
             (BorFork::Chicago, 87_218_600),
             (BorFork::Valencia, 89_531_000),
         ]),
+        override_validators: vec![OverrideValidators {
+            start_block: 80_440_819,
+            end_block: 80_440_834,
+            validators: vec![address!("41018795fa95783117242244303fd7e26e964ee8")],
+        }],
+        ..BorConfig::default()
     };
     spec.bor = Some(bor);
     spec
@@ -181,6 +187,8 @@ fn amoy() -> ChainSpec {
             (BorFork::Chicago, 38_358_000),
             (BorFork::Valencia, 40_776_000),
         ]),
+        skip_validator_bytes: vec![26_160_367, 26_161_087, 26_171_567],
+        ..BorConfig::default()
     };
     spec.bor = Some(bor);
     spec

@@ -1,12 +1,13 @@
 //! The rules of headers (level `header`), by family.
 //!
 //! Ethereum: Geth's `consensus/{beacon,ethash,misc}`. Left out are what only a full node or a clock can judge:
-//! the seal, the difficulty's size, the distance from now. Other families are held to what every chain keeps. A
-//! fork that the spec does not know frees a header from all rules that it could have changed.
+//! the seal, the difficulty's size, the distance from now. Polygon's are in [`crate::bor`]. Chains of no known family
+//! are held to what every chain keeps. A fork that the spec does not know frees a header from all rules that it could have changed.
 
 use alloy_primitives::U256;
 
 use super::Fault;
+use crate::bor::{self, BorConfig};
 use crate::genesis::{EMPTY_UNCLES_HASH, INITIAL_BASE_FEE};
 use crate::header::{Header, field};
 use crate::spec::blobs::GAS_PER_BLOB;
@@ -42,19 +43,43 @@ const OPTIONAL: [(usize, Fork, &str); 6] = [
     (field::REQUESTS_HASH, Fork::Prague, "requestsHash"),
 ];
 
+/// Whose rules a header is held to.
+enum Rules<'a> {
+    Ethereum,
+    Bor(&'a BorConfig),
+    Unknown,
+}
+
+// === impl Rules ===
+
+impl<'a> Rules<'a> {
+    fn at(spec: &'a ChainSpec, header: &Header<'_>) -> Self {
+        match (spec.family, &spec.bor) {
+            _ if !spec.is_known_at(header.number(), header.timestamp()) => Self::Unknown,
+            (Family::Ethereum, _) => Self::Ethereum,
+            (Family::Bor, Some(bor)) if bor.is_known_at(header.number()) => Self::Bor(bor),
+            (Family::Bor | Family::Unknown, _) => Self::Unknown,
+        }
+    }
+}
+
 /// Checks what a header must keep by itself (part of level `header`). Block 0 keeps nothing: its hash is known.
 pub fn check_header(spec: &ChainSpec, header: &Header<'_>) -> Result<(), Fault> {
     if header.number() == 0 {
         return Ok(());
     }
     at_most("gasUsed", header.gas_used(), header.gas_limit())?;
-    if spec.family != Family::Ethereum || !spec.is_known_at(header.number(), header.timestamp()) {
+    let rules = Rules::at(spec, header);
+    if matches!(rules, Rules::Unknown) {
         return Ok(());
     }
     if header.gas_limit() < GAS_LIMIT_MIN {
         return number("gasLimit", header.gas_limit(), GAS_LIMIT_MIN);
     }
     at_most("gasLimit", header.gas_limit(), GAS_LIMIT_MAX)?;
+    if let Rules::Bor(bor) = rules {
+        return bor::rules::check_header(spec, bor, header);
+    }
     check_seal_fields(spec, header)?;
     check_optional_fields(spec, header)?;
     check_dao_extra(spec, header)
@@ -64,8 +89,13 @@ pub fn check_header(spec: &ChainSpec, header: &Header<'_>) -> Result<(), Fault> 
 /// `header`).
 pub fn check_succession(spec: &ChainSpec, parent: &Header<'_>, child: &Header<'_>) -> Result<(), Fault> {
     let (height, time) = (child.number(), child.timestamp());
-    if spec.family != Family::Ethereum || !spec.is_known_at(height, time) {
-        return Ok(());
+    match Rules::at(spec, child) {
+        Rules::Ethereum => {}
+        Rules::Bor(bor) => {
+            bor::rules::check_succession(spec, bor, parent, child)?;
+            return check_gas_limit(spec, parent, child);
+        }
+        Rules::Unknown => return Ok(()),
     }
     if time <= parent.timestamp() {
         return number("timestamp", time, parent.timestamp().saturating_add(1));

@@ -1,12 +1,17 @@
 //! Bor's rules on Polygon's real blocks.
 
 mod checkpoint;
+mod eras;
+mod fork_choice;
+mod headers;
+mod heimdall;
 mod state_sync;
 
 use bytes::Bytes;
+use hypasis_chain::bor::{Span, Spans};
 use hypasis_chain::{Header, rebuild};
 
-use crate::support::lines;
+use crate::support::{lines, text};
 
 /// The folder of one checkpoint's blocks.
 const CHECKPOINT: &str = "polygon/checkpoint_9825948_9827227";
@@ -19,4 +24,14 @@ fn mainnet_headers() -> Vec<Bytes> {
 
 fn parse(raw: &[Bytes]) -> Vec<Header<'_>> {
     raw.iter().map(|raw| Header::parse(raw).unwrap()).collect()
+}
+
+/// A span of the main network.
+fn span(id: u64) -> Span {
+    Span::parse(&text(&format!("polygon/heimdall/mainnet_spans/span_{id}.json"))).unwrap()
+}
+
+/// The spans around those blocks.
+fn spans() -> Spans {
+    Spans::from_iter([span(1_535), span(1_536), span(1_537)])
 }

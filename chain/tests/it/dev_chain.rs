@@ -1,5 +1,6 @@
 //! The development chain: the same in every process, valid by every rule that needs no state.
 
+mod bor;
 mod content;
 mod lies;
 mod reorg;

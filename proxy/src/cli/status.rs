@@ -55,7 +55,7 @@ pub(super) fn health(admin: &Admin) -> Result<(), Failure> {
 
 impl Admin {
     /// One GET with a deadline; an admin port is near, so a plain socket does.
-    fn get(&self, path: &str) -> Result<(u16, String), anyhow::Error> {
+    pub(super) fn get(&self, path: &str) -> Result<(u16, String), anyhow::Error> {
         let authority = self.url.strip_prefix("http://").unwrap_or(&self.url).trim_end_matches('/');
         let address = resolve(authority).with_context(|| format!("`{}` is no admin URL", self.url))?;
         let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)
@@ -101,7 +101,8 @@ fn page(status: &Value) -> String {
             field("target")
         );
     }
-    let _ = writeln!(page, "history     {} blocks", text("/store/history_blocks"));
+    let (settled, tip) = (text("/store/history_blocks"), text("/store/tip_blocks"));
+    let _ = writeln!(page, "blocks      {settled} settled, {tip} in the tip window");
     let _ =
         writeln!(page, "disk        {} bytes, {} free", text("/store/disk_bytes"), text("/store/free_bytes"));
     for (label, pointer) in [("store", "/store/read_only"), ("sync", "/halted")] {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use alloy_eip2124::{ForkFilter, ForkId};
-use alloy_primitives::B256;
+use alloy_primitives::{B256, U256};
 use hypasis_cache::{Store, View};
+use hypasis_chain::spec::Family;
 use hypasis_chain::{BlockId, ChainSpec, Header, Level, fork_id};
 use hypasis_wire::eth::{BlockRangeUpdate, Dialect, EthVersion, UnifiedStatus};
 use parking_lot::Mutex;
@@ -48,10 +49,10 @@ impl Presence {
     ) -> Option<Self> {
         let genesis = BlockId { number: 0, hash: spec.genesis_hash? };
         fork_id::fork_id(&spec, 0, 0)?;
-        // The dialect of Bor comes with Bor's rules.
         let dialect = match spec.family {
-            hypasis_chain::spec::Family::Ethereum => Dialect::Ethereum,
-            hypasis_chain::spec::Family::Bor | hypasis_chain::spec::Family::Unknown => return None,
+            Family::Ethereum => Dialect::Ethereum,
+            Family::Bor => Dialect::Bor,
+            Family::Unknown => return None,
         };
         Some(Self { spec, store, served, sources, genesis, dialect, told: Arc::default() })
     }
@@ -91,9 +92,31 @@ impl Presence {
             .forkid(forkid)
             .blockhash(range.latest_hash)
             .range(range.earliest, range.latest);
-        // Only eth/68 carries it. It ends with the merge; before that it is not known here and peers do not use it.
-        let merged = self.spec.merged_total_difficulty().unwrap_or_default();
-        Some(status.total_difficulty(merged).build())
+        let head = BlockId { number: range.latest, hash: range.latest_hash };
+        Some(status.total_difficulty(self.total_difficulty(head)).build())
+    }
+
+    /// The total difficulty to go with `head` in a status.
+    ///
+    /// Ethereum's ends with the merge; before that it is not known here and peers do not use it. On Polygon peers sync
+    /// from whoever claims most, and ask again and again who claimed too much: where it is not known, it is said to be
+    /// that of block 0, which no chain has less of.
+    fn total_difficulty(&self, head: BlockId) -> U256 {
+        match self.dialect {
+            Dialect::Ethereum => self.spec.merged_total_difficulty().unwrap_or_default(),
+            Dialect::Bor => self.known_total_difficulty(head).unwrap_or_else(|| self.genesis_difficulty()),
+        }
+    }
+
+    /// The total difficulty of `head`, if that is the served head and it is known.
+    fn known_total_difficulty(&self, head: BlockId) -> Option<U256> {
+        let served = self.served.now();
+        served.total_difficulty.filter(|_| served.latest == Some(head))
+    }
+
+    fn genesis_difficulty(&self) -> U256 {
+        let genesis = self.spec.genesis.as_ref().and_then(|block| Header::parse(&block.header).ok());
+        genesis.map_or(U256::ZERO, |header| header.difficulty())
     }
 
     /// What tells whether a peer's fork id fits the served head.

@@ -54,6 +54,8 @@ pub(crate) enum Form {
     BorBlockReceipt,
     /// The root of a checkpoint.
     RootHash,
+    /// Who sealed a block.
+    Author,
 }
 
 /// What of a block decides its form: the era by the header's shape, and the types of transactions in it.

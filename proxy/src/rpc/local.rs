@@ -191,9 +191,11 @@ impl Moment<'_> {
             Local::BlockReceipts => self.block_receipts(params),
             Local::RawHeader | Local::RawBlock | Local::RawReceipts => self.raw(method, params),
             Local::Logs => self.logs(params),
-            Local::ReceiptsByBlock | Local::BorBlockReceipt | Local::RootHash | Local::BorRootHash => {
-                self.bor(method, params)
-            }
+            Local::ReceiptsByBlock
+            | Local::BorBlockReceipt
+            | Local::RootHash
+            | Local::BorRootHash
+            | Local::BorAuthor => self.bor(method, params),
         }
     }
 

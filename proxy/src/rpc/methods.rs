@@ -61,6 +61,7 @@ pub(crate) enum Local {
     BorBlockReceipt,
     RootHash,
     BorRootHash,
+    BorAuthor,
 }
 
 // === impl Local ===
@@ -68,7 +69,14 @@ pub(crate) enum Local {
 impl Local {
     /// Whether only Bor offers it, and not each Bor: to lack it is no difference in forms.
     pub(crate) fn is_bors(self) -> bool {
-        matches!(self, Self::ReceiptsByBlock | Self::BorBlockReceipt | Self::RootHash | Self::BorRootHash)
+        matches!(
+            self,
+            Self::ReceiptsByBlock
+                | Self::BorBlockReceipt
+                | Self::RootHash
+                | Self::BorRootHash
+                | Self::BorAuthor
+        )
     }
 }
 
@@ -139,6 +147,7 @@ pub(crate) const TABLE: &[(&str, Class)] = &[
     ("eth_getBorBlockReceipt", Class::Local(Local::BorBlockReceipt)),
     ("eth_getRootHash", Class::Local(Local::RootHash)),
     ("bor_getRootHash", Class::Local(Local::BorRootHash)),
+    ("bor_getAuthor", Class::Local(Local::BorAuthor)),
     ("eth_call", Class::State(1)),
     ("eth_estimateGas", Class::State(1)),
     ("eth_createAccessList", Class::State(1)),
@@ -167,7 +176,6 @@ pub(crate) const TABLE: &[(&str, Class)] = &[
     ("eth_getTdByHash", Class::Read),
     ("eth_getTdByNumber", Class::Read),
     ("eth_getVoteOnHash", Class::Primary),
-    ("bor_getAuthor", Class::Read),
     ("bor_getCurrentProposer", Class::Read),
     ("bor_getCurrentValidators", Class::Read),
     ("bor_getSigners", Class::Read),

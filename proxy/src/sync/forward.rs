@@ -6,13 +6,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use alloy_primitives::U256;
 use hypasis_cache::StoreError;
+use hypasis_chain::spec::Family;
 use hypasis_chain::{BlockId, Fault};
 
 use super::agreement::{self, Opinion, Verdict};
 use super::checkpoint::{hashes_at, split};
+use super::difficulty;
 use super::gaps::{self, section_of};
 use super::headers::{link_up, write};
+use super::links::Linked;
 use super::metrics::level_of;
 use super::shared::{Halt, Shared, Way};
 use super::sources::Lease;
@@ -29,6 +33,7 @@ const FOLLOW: Duration = Duration::from_secs(60);
 /// Follows the head until everything must end.
 pub(crate) async fn run(shared: Arc<Shared>, mut tip: Tip) {
     let mut watch = shared.sources.watch();
+    let mut heimdall = shared.heimdall().subscribe();
     loop {
         shared.publish(false);
         let again = match round(&shared, &mut tip).await {
@@ -39,10 +44,17 @@ pub(crate) async fn run(shared: Arc<Shared>, mut tip: Tip) {
             }
         };
         shared.metrics.tip_blocks.set(level_of(tip.tree.len() as u64));
+        let news = async {
+            tokio::select! {
+                () = watch.changed() => {}
+                // The sender lives as long as this task.
+                Ok(()) = heimdall.changed() => {}
+            }
+        };
         if again {
-            let _ = tokio::time::timeout(REST, watch.changed()).await;
+            let _ = tokio::time::timeout(REST, news).await;
         } else {
-            watch.changed().await;
+            news.await;
         }
     }
 }
@@ -52,7 +64,7 @@ async fn round(shared: &Arc<Shared>, tip: &mut Tip) -> Result<bool, StoreError> 
     let mut again = false;
     loop {
         let opinions = shared.sources.opinions();
-        let Some(settled) = agreement::settled_height(&opinions, shared.store_config.finality_depth) else {
+        let Some(settled) = settled_height(shared, &opinions) else {
             return Ok(again);
         };
         let far = FAR_BLOCKS.min(shared.store_config.tip_blocks_max as u64 / 4);
@@ -67,6 +79,7 @@ async fn round(shared: &Arc<Shared>, tip: &mut Tip) -> Result<bool, StoreError> 
     let opinions = shared.sources.opinions();
     again |= reach_all(shared, tip, &opinions).await?;
     again |= choose(shared, tip, &opinions).await?;
+    difficulty::learn(shared, &tip.tree, &opinions);
     settle(shared, tip, &opinions).await?;
     shared.publish(false);
     Ok(again)
@@ -84,8 +97,12 @@ async fn approach(shared: &Arc<Shared>, tip: &mut Tip, settled: u64) -> Result<b
     if !confirmed(shared, last, &lease).await {
         return Ok(false);
     }
+    if contradicts(shared, &linked) {
+        return Ok(false);
+    }
+    let difficulty = linked.iter().fold(U256::ZERO, |sum, header| sum.saturating_add(header.difficulty));
     write(shared, linked, vec![lease.id().clone()], Way::Forward).await?;
-    tip.stand_on(last);
+    tip.stand_on(last, difficulty).await;
     Ok(true)
 }
 
@@ -154,10 +171,18 @@ fn refuse(shared: &Shared, tip: &Tip, refused: &[BlockId], opinions: usize) {
     shared.halt(Halt::Reorg, reason);
 }
 
-/// Switches to the branch that sources agree on.
+/// Switches to the branch that sources agree on, or, on Polygon, to the one that its fork choice takes.
 async fn choose(shared: &Arc<Shared>, tip: &mut Tip, opinions: &[Opinion]) -> Result<bool, StoreError> {
+    if let Some(last) = settled_otherwise(shared, tip)? {
+        shared.halt(Halt::Finality, Some(contradiction(last)));
+        return Ok(true);
+    }
     let heads: Vec<BlockId> = opinions.iter().filter_map(|opinion| opinion.heads.latest).collect();
-    match tip.tree.choose(&heads) {
+    let choice = match shared.spec.family {
+        Family::Bor => tip.tree.choose_heaviest(shared.last_final(opinions)),
+        Family::Ethereum | Family::Unknown => tip.tree.choose(&heads),
+    };
+    match choice {
         Choice::Stay => {
             shared.halt(Halt::Agreement, None);
             shared.halt(Halt::Finality, None);
@@ -171,12 +196,19 @@ async fn choose(shared: &Arc<Shared>, tip: &mut Tip, opinions: &[Opinion]) -> Re
             // Heads move on by themselves; a source that was shut out comes back only by the clock.
             return Ok(true);
         }
+        Choice::Contradicts(last) => {
+            shared.halt(Halt::Finality, Some(contradiction(last)));
+            return Ok(true);
+        }
         Choice::Switch(branch) => {
             if crosses_finality(shared, tip, &branch) {
                 return Ok(false);
             }
             switch(shared, tip, branch).await?;
             shared.halt(Halt::Agreement, None);
+            if shared.spec.family == Family::Bor {
+                shared.halt(Halt::Finality, None);
+            }
         }
     }
     Ok(false)
@@ -209,16 +241,53 @@ fn crosses_finality(shared: &Shared, tip: &Tip, branch: &[BlockId]) -> bool {
     true
 }
 
+/// The latest milestone, if settled history has another block there.
+fn settled_otherwise(shared: &Shared, tip: &Tip) -> Result<Option<BlockId>, StoreError> {
+    let milestone = shared.heimdall().borrow().milestone.map(|milestone| milestone.end);
+    let Some(last) = milestone.filter(|last| last.number <= tip.tree.root().number) else { return Ok(None) };
+    let held = shared.store.view().by_number(last.number)?;
+    Ok(held.filter(|held| held.id != last).map(|_| last))
+}
+
+/// Whether headers that are about to be settled have another block where a milestone ends.
+fn contradicts(shared: &Shared, linked: &[Linked]) -> bool {
+    let Some(milestone) = shared.heimdall().borrow().milestone else { return false };
+    let there = linked.iter().find(|header| header.id.number == milestone.end.number);
+    let other = there.is_some_and(|header| header.id != milestone.end);
+    shared.halt(Halt::Finality, other.then(|| contradiction(milestone.end)));
+    other
+}
+
+fn contradiction(last: BlockId) -> String {
+    format!(
+        "the chain that is held or that the upstreams give has another block at {} than {}, which is a milestone's \
+         and final. It is not followed until some upstream has that block; if it is settled already, start with an \
+         empty data directory",
+        last.number, last.hash
+    )
+}
+
+/// The height up to which blocks may become history: a milestone's end, or what the sources say.
+fn settled_height(shared: &Shared, opinions: &[Opinion]) -> Option<u64> {
+    let milestone = shared.heimdall().borrow().milestone.map(|milestone| milestone.end.number);
+    let head = agreement::head_height(opinions)?;
+    match milestone {
+        Some(milestone) => Some(milestone.min(head)),
+        None => agreement::settled_height(opinions, shared.store_config.finality_depth),
+    }
+}
+
 /// Records finality and moves settled blocks into history.
 async fn settle(shared: &Arc<Shared>, tip: &mut Tip, opinions: &[Opinion]) -> Result<(), StoreError> {
-    if let Some(finalized) = agreement::finalized_block(opinions)
+    let milestone = shared.heimdall().borrow().milestone.map(|milestone| milestone.end);
+    if let Some(finalized) = milestone.or_else(|| agreement::finalized_block(opinions))
         && tip.tree.canonical(finalized.number) == Some(finalized)
         && shared.store.view().finalized().is_none_or(|held| held.number < finalized.number)
     {
         let shared = shared.clone();
         super::shared::blocking(move || shared.store.set_finalized(finalized)).await?;
     }
-    let Some(settled) = agreement::settled_height(opinions, shared.store_config.finality_depth) else {
+    let Some(settled) = settled_height(shared, opinions) else {
         return Ok(());
     };
     let (root, head) = (tip.tree.root().number, tip.tree.head().number);

@@ -15,7 +15,7 @@ use hypasis_cache::{Kind, StoreError};
 use hypasis_chain::BlockId;
 use hypasis_upstream::{Source, SourceError};
 
-use super::links::{Linked, close_down, close_up, parent_of};
+use super::links::{Linked, close_down, close_up, difficulty_of, parent_of};
 use super::shared::{Shared, Way, blocking};
 use super::sources::{Lease, Want};
 
@@ -102,7 +102,8 @@ pub(crate) async fn link_down(
         && expected.number == 0
     {
         meet(0, genesis.id.hash, expected.hash)?;
-        linked.insert(0, Linked { id: genesis.id, parent: B256::ZERO, raw: genesis.header.clone() });
+        let (raw, difficulty) = (genesis.header.clone(), difficulty_of(&genesis.header));
+        linked.insert(0, Linked { id: genesis.id, parent: B256::ZERO, difficulty, raw });
     }
     check_trusted(shared, &linked)?;
     check_below(shared, &linked)?;
@@ -125,6 +126,10 @@ pub(crate) async fn link_up(
         let closed = blocking(move || close_up(parent, parent_header.as_deref(), &headers, &checks)).await;
         match closed {
             Ok(closed) => return Ok(Some((closed, lease))),
+            Err(broken) if broken.fault.may_be_a_new_span() => {
+                tracing::warn!(source = %lease.id(), %broken, "Headers wait for Heimdall's spans");
+                return Ok(None);
+            }
             Err(broken) => lease.blame(broken.number, &broken.fault),
         }
     }

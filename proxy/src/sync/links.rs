@@ -3,7 +3,7 @@
 //! A header is taken only where an unbroken chain of parent hashes ties it to something trusted: downward from a
 //! hash that is known already, or upward from a block that is held. What does not link never gets further than here.
 
-use alloy_primitives::B256;
+use alloy_primitives::{B256, U256};
 use bytes::Bytes;
 use hypasis_chain::verify::check_identity;
 use hypasis_chain::{BlockId, Fault, Header, Level};
@@ -17,6 +17,8 @@ pub struct Linked {
     pub id: BlockId,
     /// Hash of its parent.
     pub parent: B256,
+    /// Its difficulty.
+    pub difficulty: U256,
     /// Its RLP.
     pub raw: Bytes,
 }
@@ -44,7 +46,8 @@ pub fn close_down(anchor: BlockId, headers: &[Bytes], checks: &Checks) -> Result
         {
             checks.link(&header, expected.hash, child).map_err(broken(*number))?;
         }
-        linked.push(Linked { id: expected, parent: header.parent_hash(), raw: raw.clone() });
+        let (parent, difficulty) = (header.parent_hash(), header.difficulty());
+        linked.push(Linked { id: expected, parent, difficulty, raw: raw.clone() });
         child = Some((header, expected.number));
         expected = BlockId { number: expected.number.saturating_sub(1), hash: header.parent_hash() };
     }
@@ -73,7 +76,7 @@ pub fn close_up(
             _ => check_parent(&header, below)?,
         }
         let id = BlockId { number, hash: header.hash() };
-        linked.push(Linked { id, parent: below.hash, raw: raw.clone() });
+        linked.push(Linked { id, parent: below.hash, difficulty: header.difficulty(), raw: raw.clone() });
         below = id;
         below_header = Some(header);
     }
@@ -83,6 +86,11 @@ pub fn close_up(
 /// The parent hash of a header's bytes, if they are a header at all.
 pub fn parent_of(raw: &[u8]) -> Option<B256> {
     Header::parse(raw).ok().map(|header| header.parent_hash())
+}
+
+/// The difficulty in a header's bytes, zero if they are none.
+pub fn difficulty_of(raw: &[u8]) -> U256 {
+    Header::parse(raw).map_or(U256::ZERO, |header| header.difficulty())
 }
 
 fn check_parent(header: &Header<'_>, parent: BlockId) -> Result<(), Broken> {

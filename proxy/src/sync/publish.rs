@@ -41,6 +41,7 @@ pub fn next(previous: &Served, moment: &Moment) -> Served {
         if up { moment.upstream_finalized.filter(within) } else { moment.own_finalized.filter(within) };
     // While a node is up, `safe` is its own notion and passes through.
     let safe = if up { None } else { finalized };
+    // What `latest` weighs is looked up once it is known which block that is.
     Served { latest, safe, finalized, local, upstream: up, total_difficulty: None }
 }
 

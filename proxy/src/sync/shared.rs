@@ -6,20 +6,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use alloy_primitives::B256;
-use hypasis_cache::{Kind, Ranges, Store, StoreError, Trust};
+use hypasis_cache::{Kind, Ranges, Store, StoreError, Trust, View};
+use hypasis_chain::bor::HeimdallView;
 use hypasis_chain::{BlockId, ChainSpec, Level};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::Parts;
+use super::agreement::Opinion;
 use super::budget::Budget;
-use super::checkpoint::Checkpoint;
+use super::checkpoint::metrics::Metrics as CheckpointMetrics;
+use super::checkpoint::{Authorities, Checkpoint};
+use super::difficulty::Totals;
 use super::kept::Kept;
 use super::metrics::{self, Metrics};
 use super::publish::Moment;
 use super::sources::Sources;
 use super::verify::Checks;
-use super::{agreement, gaps, publish};
+use super::{agreement, difficulty, gaps, publish};
 use crate::config::{CheckpointConfig, LogConfig, StoreConfig, SyncConfig};
 use crate::served::ServedHead;
 
@@ -51,6 +55,8 @@ pub(crate) enum Halt {
     Window,
     /// Links contradict what is held.
     Links,
+    /// A checkpoint's root contradicts what is held.
+    Root,
     /// The store only reads.
     Store,
     /// A task ended that never should.
@@ -70,12 +76,20 @@ pub(crate) struct Shared {
     pub(crate) kept: Kept,
     pub(crate) served: ServedHead,
     pub(crate) metrics: Metrics,
+    pub(crate) checkpoint_metrics: CheckpointMetrics,
+    pub(crate) authorities: Authorities,
     pub(crate) budget: Budget,
     pub(crate) state: Mutex<State>,
+    /// What is known of total difficulties.
+    pub(crate) totals: Mutex<Totals>,
+    /// What Heimdall says (Polygon); nothing where nobody asks it.
+    heimdall: watch::Sender<HeimdallView>,
     /// Counts whatever may give a waiting task something to do.
     changed: watch::Sender<u64>,
     /// Turns true when everything must end.
     stop: watch::Sender<bool>,
+    /// Turns true when what is settled was found to contradict those who vouch for it.
+    contradicted: watch::Sender<bool>,
     publishing: Mutex<()>,
     block_bytes: AtomicU64,
     linked: Mutex<VecDeque<(u64, Arc<Vec<B256>>)>>,
@@ -105,8 +119,10 @@ pub(crate) struct State {
 // === impl Shared ===
 
 impl Shared {
-    pub(crate) fn new(parts: Parts, metrics: Metrics) -> Self {
+    pub(crate) fn new(parts: Parts, metrics: Metrics, checkpoint_metrics: CheckpointMetrics) -> Self {
         Self {
+            authorities: Authorities::new(&parts.checkpoint, &parts.spec),
+            checkpoint_metrics,
             budget: Budget::new(parts.config.memory.0.bytes()),
             sources: Sources::new(parts.sources, metrics.clone()),
             kept: Kept::default(),
@@ -119,8 +135,11 @@ impl Shared {
             served: parts.served,
             metrics,
             state: Mutex::default(),
+            totals: Mutex::default(),
+            heimdall: watch::Sender::default(),
             changed: watch::Sender::new(0),
             stop: watch::Sender::new(false),
+            contradicted: watch::Sender::new(false),
             publishing: Mutex::default(),
             block_bytes: AtomicU64::new(BLOCK_BYTES_FIRST),
             linked: Mutex::default(),
@@ -151,6 +170,16 @@ impl Shared {
     pub(crate) async fn stopped(&self) {
         // The sender lives in `self`, so this ends only by the value.
         let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
+    }
+
+    /// Ends all filling: it would go on building on what is wrong. Serving goes on.
+    pub(crate) fn contradict(&self) {
+        self.contradicted.send_replace(true);
+    }
+
+    /// Waits until all filling must end for that.
+    pub(crate) async fn contradicted(&self) {
+        let _ = self.contradicted.subscribe().wait_for(|contradicted| *contradicted).await;
     }
 
     /// Records why a part of sync stopped; `None` when the reason is gone. Says so once.
@@ -191,7 +220,7 @@ impl Shared {
         let moment = Moment {
             held: view.head(),
             upstream: agreement::head(&opinions),
-            upstream_finalized: agreement::finalized_block(&opinions),
+            upstream_finalized: self.finalized(&view, &opinions),
             bodies: view.top_with_body(),
             own_finalized: view.finalized().max(checkpoint),
             reorg,
@@ -204,7 +233,8 @@ impl Shared {
         let lag =
             moment.upstream.map_or(0, |up| up.number.saturating_sub(moment.held.map_or(0, |id| id.number)));
         self.metrics.head_lag_blocks.set(metrics::level_of(lag));
-        let (before, after) = (self.served.now(), publish::next(&self.served.now(), &moment));
+        let (before, mut after) = (self.served.now(), publish::next(&self.served.now(), &moment));
+        after.total_difficulty = after.latest.and_then(|latest| difficulty::of(self, latest, &opinions));
         if before != after {
             self.served.publish(after);
             self.bump();
@@ -218,7 +248,32 @@ impl Shared {
 
     /// What is checked in a direction.
     pub(crate) fn checks(&self, way: Way) -> Checks {
-        Checks { level: self.level(way), spec: self.spec.clone() }
+        let checks = Checks::new(self.level(way), self.spec.clone());
+        match way {
+            Way::Forward => checks.with_producers(self.heimdall.borrow().spans.clone()),
+            Way::Backward => checks,
+        }
+    }
+
+    /// Where whoever asks Heimdall puts its answers.
+    pub(crate) fn heimdall(&self) -> &watch::Sender<HeimdallView> {
+        &self.heimdall
+    }
+
+    /// The latest block that nothing may take back on a chain whose branches are chosen by difficulty: the end of the
+    /// latest milestone, or, where nobody asks Heimdall, what the sources say of it by calling it final.
+    pub(crate) fn last_final(&self, opinions: &[Opinion]) -> Option<BlockId> {
+        let milestone = self.heimdall.borrow().milestone.map(|milestone| milestone.end);
+        milestone.or_else(|| agreement::finalized_block(opinions))
+    }
+
+    /// The finalized block to be served: the sources', or the latest milestone's end as far as it is held.
+    fn finalized(&self, view: &View, opinions: &[Opinion]) -> Option<BlockId> {
+        let Some(milestone) = self.heimdall.borrow().milestone else {
+            return agreement::finalized_block(opinions);
+        };
+        let held = view.by_number(milestone.end.number).ok().flatten().map(|block| block.id);
+        if held == Some(milestone.end) { held } else { view.finalized() }
     }
 
     /// The level of a direction.

@@ -7,13 +7,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use alloy_primitives::B256;
+use alloy_primitives::{B256, U256};
 use hypasis_cache::StoreError;
 use hypasis_cache::store::Verified;
-use hypasis_chain::{BlockId, Fault};
+use hypasis_chain::{Block, BlockId, Fault, Header, Level};
 use hypasis_upstream::{Source, SourceError};
 
-use super::links::{close_down, parent_of};
+use super::difficulty;
+use super::links::{close_down, difficulty_of, parent_of};
 use super::shared::{Shared, Way, blocking};
 use super::tree::Tree;
 use super::verify::{Checks, size};
@@ -62,9 +63,25 @@ pub(crate) enum TipError {
         /// What is wrong.
         fault: Fault,
     },
+    /// It is not known yet who may seal this block.
+    #[error("block {number}: {fault}; a span that is not known here yet may tell otherwise")]
+    Span {
+        /// Height.
+        number: u64,
+        /// What is wrong by the spans that are known.
+        fault: Fault,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+// === impl TipError ===
+
+impl TipError {
+    fn of_fault(number: u64, fault: Fault) -> Self {
+        if fault.may_be_a_new_span() { Self::Span { number, fault } } else { Self::Lie { number, fault } }
+    }
 }
 
 // === impl Tip ===
@@ -75,27 +92,31 @@ impl Tip {
         let view = shared.store.view();
         let mut blocks = Vec::new();
         for block in view.tip_blocks() {
-            let parent = view.header(&block)?.and_then(|raw| parent_of(&raw));
-            blocks.extend(parent.map(|parent| (block, parent)));
+            let raw = view.header(&block)?;
+            let parent = raw.as_ref().and_then(|raw| Some((parent_of(raw)?, difficulty_of(raw))));
+            blocks.extend(parent.map(|(parent, difficulty)| (block, parent, difficulty)));
         }
-        blocks.sort_by_key(|(block, _)| block.id);
-        let lowest = blocks.iter().find(|(block, _)| block.canonical && block.id.number > 0);
+        blocks.sort_by_key(|(block, _, _)| block.id);
+        let lowest = blocks.iter().find(|(block, _, _)| block.canonical && block.id.number > 0);
         let root = match lowest {
-            Some((block, parent)) if block.id.number > checkpoint.number => {
+            Some((block, parent, _)) if block.id.number > checkpoint.number => {
                 BlockId { number: block.id.number.saturating_sub(1), hash: *parent }
             }
             _ => top_of_history(shared, checkpoint)?,
         };
         let mut tree = Tree::new(root);
         let mut canonical = Vec::new();
-        for (block, parent) in blocks {
-            if tree.insert(block.id, parent) && block.canonical {
+        for (block, parent, difficulty) in blocks {
+            if tree.insert(block.id, parent, difficulty) && block.canonical {
                 canonical.push(block.id);
             }
         }
         tree.set_canonical(&canonical);
         shared.state.lock().base = Some(root);
-        Ok(Self { shared: shared.clone(), tree })
+        difficulty::load(shared, root)?;
+        let tip = Self { shared: shared.clone(), tree };
+        tip.weigh();
+        Ok(tip)
     }
 
     /// Makes the branch up to `head` part of the window, canonical or not.
@@ -115,6 +136,7 @@ impl Tip {
         let path = self.walk(head, source, &mut fetched).await?;
         for ids in path.chunks(FETCH) {
             let blocks = self.fetch(ids, source, &mut fetched).await?;
+            let blocks = self.check_links(blocks).await?;
             self.insert(blocks, source.id()).await?;
         }
         Ok(())
@@ -127,6 +149,7 @@ impl Tip {
         let shared = self.shared.clone();
         let branch = blocking(move || shared.store.set_canonical(&branch).map(|()| branch)).await?;
         self.tree.set_canonical(&branch);
+        self.weigh();
         self.shared.metrics.forward_blocks.inc_by(branch.len() as u64);
         Ok(old.number.saturating_add(1).saturating_sub(first.number))
     }
@@ -135,16 +158,51 @@ impl Tip {
     pub(crate) async fn promote(&mut self, number: u64) -> Result<(), StoreError> {
         let shared = self.shared.clone();
         blocking(move || shared.store.promote(number)).await?;
+        let (from, to) = (self.tree.root(), self.tree.canonical(number));
+        let settled = to.and_then(|to| self.tree.above_root(to)).unwrap_or_default();
         self.tree.settle(number);
+        self.shared.totals.lock().settled(from, self.tree.root(), settled);
         self.shared.state.lock().base = Some(self.tree.root());
+        self.weigh();
+        difficulty::persist(&self.shared).await;
         self.shared.bump();
         Ok(())
     }
 
-    /// Stands the empty window on a block of history that was just linked.
-    pub(crate) fn stand_on(&mut self, root: BlockId) {
+    /// Stands the empty window on a block of history that was just linked, `difficulty` above the old one.
+    pub(crate) async fn stand_on(&mut self, root: BlockId, difficulty: U256) {
+        self.shared.totals.lock().settled(self.tree.root(), root, difficulty);
         self.tree = Tree::new(root);
         self.shared.state.lock().base = Some(root);
+        self.weigh();
+        difficulty::persist(&self.shared).await;
+    }
+
+    /// Says what the canonical branch of the window weighs.
+    fn weigh(&self) {
+        let (root, head) = (self.tree.root(), self.tree.head());
+        let above = self.tree.above_root(head).unwrap_or_default();
+        self.shared.totals.lock().weigh(root, head, above);
+    }
+
+    /// Checks each block towards its parent, which is the one before it or held; at level `none` nothing.
+    async fn check_links(&self, blocks: Vec<Verified>) -> Result<Vec<Verified>, TipError> {
+        let checks = self.shared.checks(Way::Forward);
+        let shared = self.shared.clone();
+        blocking(move || {
+            if checks.level >= Level::Header {
+                let mut below = parent_header(&shared, blocks.first())?;
+                for block in blocks.iter().map(|block| &block.block) {
+                    if let Some((hash, raw)) = &below {
+                        check_link(&checks, *hash, raw, &block.header)
+                            .map_err(|fault| TipError::of_fault(block.id.number, fault))?;
+                    }
+                    below = Some((block.id.hash, block.header.clone()));
+                }
+            }
+            Ok(blocks)
+        })
+        .await
     }
 
     /// A head that is settled here is no news; one that is not contradicts.
@@ -268,8 +326,9 @@ impl Tip {
 
     async fn insert(&mut self, blocks: Vec<Verified>, source: &Arc<str>) -> Result<(), StoreError> {
         let bytes = blocks.iter().map(|block| size(&block.block)).sum();
-        let links: Vec<(BlockId, Option<B256>)> =
-            blocks.iter().map(|block| (block.block.id, parent_of(&block.block.header))).collect();
+        let link = |block: &Block| (block.id, parent_of(&block.header), difficulty_of(&block.header));
+        let links: Vec<(BlockId, Option<B256>, U256)> =
+            blocks.iter().map(|block| link(&block.block)).collect();
         let shared = self.shared.clone();
         let source = source.clone();
         let reservation = self.shared.budget.reserve(bytes).await;
@@ -279,11 +338,27 @@ impl Tip {
             done
         })
         .await?;
-        for (id, parent) in links {
-            self.tree.insert(id, parent.unwrap_or_default());
+        for (id, parent, difficulty) in links {
+            self.tree.insert(id, parent.unwrap_or_default(), difficulty);
         }
         Ok(())
     }
+}
+
+/// Hash and header of the parent of `block`, where it is held.
+fn parent_header(
+    shared: &Shared,
+    block: Option<&Verified>,
+) -> Result<Option<(B256, bytes::Bytes)>, StoreError> {
+    let Some(hash) = block.and_then(|block| parent_of(&block.block.header)) else { return Ok(None) };
+    let view = shared.store.view();
+    let Some(parent) = view.by_hash(&hash)? else { return Ok(None) };
+    Ok(view.header(&parent)?.map(|raw| (hash, raw)))
+}
+
+fn check_link(checks: &Checks, parent_hash: B256, parent: &[u8], child: &[u8]) -> Result<(), Fault> {
+    let parse = |raw| Header::parse(raw).map_err(|error| Fault::Malformed { part: "header", error });
+    checks.link(&parse(parent)?, parent_hash, &parse(child)?)
 }
 
 /// The top of history. Whatever was stored above the checkpoint was linked to it then, so holes that removal left
@@ -300,7 +375,7 @@ fn top_of_history(shared: &Shared, checkpoint: BlockId) -> Result<BlockId, Store
 /// Verifies a prefix. A block with another hash than was asked for means that the source reorganised meanwhile; it
 /// ends the prefix without being a lie.
 fn verify_bulk(
-    bulk: Vec<hypasis_chain::Block>,
+    bulk: Vec<Block>,
     wanted: &[BlockId],
     checks: &Checks,
     senders: bool,

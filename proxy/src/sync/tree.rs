@@ -1,8 +1,10 @@
 //! The tip window's forks as a tree of hashes, and the choice among them, without any I/O.
 
+mod heaviest;
+
 use std::collections::{BTreeMap, HashMap};
 
-use alloy_primitives::B256;
+use alloy_primitives::{B256, U256};
 use hypasis_chain::BlockId;
 
 /// Blocks above the settled history, by hash, with the branch that is canonical.
@@ -10,8 +12,19 @@ use hypasis_chain::BlockId;
 pub struct Tree {
     /// The highest settled block: every branch must stand on it.
     root: BlockId,
-    parents: HashMap<B256, (u64, B256)>,
+    nodes: HashMap<B256, Node>,
     canonical: BTreeMap<u64, B256>,
+    /// What [`Node::total`] is at the root.
+    root_total: U256,
+}
+
+/// A block above the root.
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    number: u64,
+    parent: B256,
+    /// Difficulty of all blocks up to this one since the tree began; only differences mean something.
+    total: U256,
 }
 
 /// What following a head leads to.
@@ -23,6 +36,8 @@ pub enum Choice {
     Switch(Vec<BlockId>),
     /// Sources contradict each other above this height and no branch has more than half: wait.
     Wait(u64),
+    /// What is canonical contradicts what is final, and no branch is known that does not.
+    Contradicts(BlockId),
 }
 
 // === impl Tree ===
@@ -30,7 +45,7 @@ pub enum Choice {
 impl Tree {
     /// A window that is empty above `root`.
     pub fn new(root: BlockId) -> Self {
-        Self { root, parents: HashMap::new(), canonical: BTreeMap::new() }
+        Self { root, nodes: HashMap::new(), canonical: BTreeMap::new(), root_total: U256::ZERO }
     }
 
     /// The highest settled block.
@@ -47,17 +62,17 @@ impl Tree {
 
     /// How many blocks the window has over all forks.
     pub fn len(&self) -> usize {
-        self.parents.len()
+        self.nodes.len()
     }
 
     /// Whether the window is empty.
     pub fn is_empty(&self) -> bool {
-        self.parents.is_empty()
+        self.nodes.is_empty()
     }
 
     /// Whether `id` is the root or in the window.
     pub fn contains(&self, id: &BlockId) -> bool {
-        *id == self.root || self.parents.get(&id.hash).is_some_and(|(number, _)| *number == id.number)
+        *id == self.root || self.node(*id).is_some()
     }
 
     /// The canonical block at `number`, root included.
@@ -68,14 +83,14 @@ impl Tree {
         self.canonical.get(&number).map(|hash| BlockId { number, hash: *hash })
     }
 
-    /// Adds a block whose parent is in the window or the root; says whether it is.
-    pub fn insert(&mut self, id: BlockId, parent: B256) -> bool {
+    /// Adds a block whose parent is in the window or the root; says whether it is. `difficulty` matters only where
+    /// fork choice goes by it.
+    pub fn insert(&mut self, id: BlockId, parent: B256, difficulty: U256) -> bool {
         let below = BlockId { number: id.number.saturating_sub(1), hash: parent };
-        let stands = id.number > self.root.number && self.contains(&below);
-        if stands {
-            self.parents.insert(id.hash, (id.number, parent));
-        }
-        stands
+        let Some(total) = self.total(below).filter(|_| id.number > self.root.number) else { return false };
+        let total = total.saturating_add(difficulty);
+        self.nodes.insert(id.hash, Node { number: id.number, parent, total });
+        true
     }
 
     /// Makes `branch` canonical from its first height on.
@@ -88,14 +103,16 @@ impl Tree {
     /// Moves the root up to the canonical block at `number` and forgets what does not stand on it.
     pub fn settle(&mut self, number: u64) {
         let Some(root) = self.canonical(number).filter(|id| id.number > self.root.number) else { return };
+        self.root_total = self.total(root).unwrap_or(self.root_total);
         self.root = root;
         self.canonical = self.canonical.split_off(&number.saturating_add(1));
-        let mut heights: Vec<(u64, B256, B256)> =
-            self.parents.iter().map(|(hash, (number, parent))| (*number, *hash, *parent)).collect();
-        heights.sort_unstable();
-        self.parents.clear();
-        for (number, hash, parent) in heights {
-            self.insert(BlockId { number, hash }, parent);
+        let mut nodes: Vec<(B256, Node)> = self.nodes.drain().collect();
+        nodes.sort_unstable_by_key(|(_, node)| node.number);
+        for (hash, node) in nodes {
+            let below = BlockId { number: node.number.saturating_sub(1), hash: node.parent };
+            if node.number > number && self.contains(&below) {
+                self.nodes.insert(hash, node);
+            }
         }
     }
 
@@ -104,9 +121,8 @@ impl Tree {
         let mut branch = Vec::new();
         let mut at = id;
         while self.canonical(at.number) != Some(at) {
-            let (_, parent) = self.parents.get(&at.hash).filter(|(number, _)| *number == at.number)?;
             branch.push(at);
-            at = BlockId { number: at.number.checked_sub(1)?, hash: *parent };
+            at = self.parent(at)?;
         }
         branch.reverse();
         Some(branch)
@@ -121,8 +137,7 @@ impl Tree {
             {
                 return Some(found);
             }
-            let (_, parent) = self.parents.get(&at.hash)?;
-            at = BlockId { number: at.number.saturating_sub(1), hash: *parent };
+            at = self.parent(at)?;
         }
         (at.number == number && self.contains(&at)).then_some(at)
     }
@@ -156,8 +171,7 @@ impl Tree {
             if against == 0 && at.number <= lowest {
                 break;
             }
-            let (_, parent) = self.parents.get(&at.hash)?;
-            at = BlockId { number: at.number.saturating_sub(1), hash: *parent };
+            at = self.parent(at)?;
             if against > 0 && against >= behind {
                 agreed = at;
             }
@@ -177,10 +191,19 @@ impl Tree {
             if against == 0 && at.number <= lowest {
                 return false;
             }
-            let Some((_, parent)) = self.parents.get(&at.hash) else { return false };
-            at = BlockId { number: at.number.saturating_sub(1), hash: *parent };
+            let Some(parent) = self.parent(at) else { return false };
+            at = parent;
         }
         false
+    }
+
+    fn node(&self, id: BlockId) -> Option<&Node> {
+        self.nodes.get(&id.hash).filter(|node| node.number == id.number)
+    }
+
+    fn parent(&self, id: BlockId) -> Option<BlockId> {
+        let node = self.node(id)?;
+        Some(BlockId { number: id.number.checked_sub(1)?, hash: node.parent })
     }
 
     /// How many sources stand behind `id` and how many against it.

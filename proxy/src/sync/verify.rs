@@ -8,15 +8,20 @@
 //! | `full` | also the receipts against receipts root, bloom and gas |
 //!
 //! Links are closed before ([`super::links`]); here the hash asked for is a linked one already. The level is stored
-//! with the range. It costs about a millisecond for a busy block, so it never runs on the threads that serve.
+//! with the range. On Polygon, `header` and above also check who sealed what is new: above the checkpoint only, since
+//! below it the links prove more than a seal could. It costs about a millisecond for a busy block, so it never runs on the threads that serve.
 
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256};
 use hypasis_cache::store::Verified;
+use hypasis_chain::bor::producers::{self, Sealed, check_producer};
 use hypasis_chain::bor::state_sync::settle;
+use hypasis_chain::bor::{BorConfig, Spans, seal};
+use hypasis_chain::spec::Family;
 use hypasis_chain::verify::{check_header, check_link, check_succession};
 use hypasis_chain::{Block, BlockId, Body, ChainSpec, Fault, Header, Level, Receipts, sender};
+use parking_lot::Mutex;
 
 /// What is checked in one direction: a level, by a chain's rules. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -25,11 +30,26 @@ pub struct Checks {
     pub level: Level,
     /// By which rules.
     pub spec: Arc<ChainSpec>,
+    /// Who may seal, as far as it is known; without it seals are not looked at.
+    producers: Option<Arc<Spans>>,
+    /// Who sealed the last two headers: the one is the other's parent, and recovering takes long.
+    signers: Arc<Mutex<[(B256, Address); 2]>>,
 }
 
 // === impl Checks ===
 
 impl Checks {
+    /// Everything but seals.
+    pub fn new(level: Level, spec: Arc<ChainSpec>) -> Self {
+        Self { level, spec, producers: None, signers: Arc::default() }
+    }
+
+    /// Also who sealed each header, where the chain has seals. `spans` may be empty: then headers tell what they can.
+    pub fn with_producers(self, spans: Arc<Spans>) -> Self {
+        let sealed = self.spec.family == Family::Bor;
+        Self { producers: Some(spans).filter(|_| sealed), ..self }
+    }
+
     /// Checks `block`, which was asked for as `wanted`. Without receipts it is checked up to `light`.
     pub fn block(&self, block: Block, wanted: BlockId, senders: bool) -> Result<Verified, Fault> {
         let reach = if block.receipts.is_some() { self.level } else { self.level.min(Level::Light) };
@@ -47,7 +67,32 @@ impl Checks {
     pub fn link(&self, parent: &Header<'_>, parent_hash: B256, child: &Header<'_>) -> Result<(), Fault> {
         check_link(parent, parent_hash, child)?;
         check_header(&self.spec, child)?;
-        check_succession(&self.spec, parent, child)
+        check_succession(&self.spec, parent, child)?;
+        match (&self.producers, &self.spec.bor) {
+            (Some(spans), Some(bor)) => self.check_seal(bor, spans, (parent, parent_hash), child),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_seal(
+        &self,
+        bor: &BorConfig,
+        spans: &Spans,
+        (parent, parent_hash): (&Header<'_>, B256),
+        child: &Header<'_>,
+    ) -> Result<(), Fault> {
+        let known = *self.signers.lock();
+        let recover = |hash: B256, header: &Header<'_>| match known.iter().find(|(of, _)| *of == hash) {
+            Some((_, signer)) => Ok(*signer),
+            None => seal::signer(bor, header),
+        };
+        let hash = child.hash();
+        let signer = recover(hash, child)?;
+        let told = producers::is_told_by_parent(bor, child.number());
+        let before = if told { recover(parent_hash, parent).unwrap_or_default() } else { Address::ZERO };
+        *self.signers.lock() = [(hash, signer), if told { (parent_hash, before) } else { (hash, signer) }];
+        let parent = Sealed { header: parent, signer: before };
+        check_producer(&self.spec, spans, &parent, &Sealed { header: child, signer })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Behind a real Geth: filled completely, then the node goes and its answers stay.
 
-mod questions;
+pub(crate) mod questions;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,8 +25,10 @@ fn thousands_of_recorded_answers_come_back_identical_when_geth_is_gone() {
     appliance.calibrated(COMPARING);
     let status = appliance.status();
     assert_eq!(status["rpc"]["passed_through_forms"], json!([]), "Geth's forms are all written here");
-    let recorded: Vec<(String, Answer)> =
-        questions::all(&geth).into_iter().map(|body| (body.clone(), post(geth.address, &body))).collect();
+    let recorded: Vec<(String, Answer)> = questions::all(geth.address, HEAD)
+        .into_iter()
+        .map(|body| (body.clone(), post(geth.address, &body)))
+        .collect();
     assert!(recorded.len() > 12_000, "only {} questions", recorded.len());
     geth.stop();
     let mut sources = BTreeMap::<String, usize>::new();

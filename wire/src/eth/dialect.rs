@@ -16,6 +16,15 @@ pub enum Dialect {
 // === impl Dialect ===
 
 impl Dialect {
+    /// The versions that nodes of this family speak among themselves, the preferred first. Those of Ethereum gave up
+    /// eth/68 one after the other, but some speak it still; Bor has none above 69.
+    pub fn versions(self) -> &'static [EthVersion] {
+        match self {
+            Self::Ethereum => EthVersion::ALL,
+            Self::Bor => &[EthVersion::Eth69, EthVersion::Eth68],
+        }
+    }
+
     /// Whether blocks are announced (`NewBlockHashes`, `NewBlock`). Geth disconnects on them from eth/69 on
     /// (EIP-7642 and the merge made them pointless); Bor follows its head by them.
     pub fn announces_blocks(self, version: EthVersion) -> bool {

@@ -1,6 +1,7 @@
 //! The messages of the `eth` protocol: vectors, round trips, bounds, raw answers, handshake.
 
 pub(crate) mod arbitrary;
+mod bor;
 mod bounds;
 mod forms;
 mod handshake;

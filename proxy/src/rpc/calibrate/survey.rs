@@ -204,7 +204,7 @@ pub(super) fn look(spec: &ChainSpec, view: &View, verdicts: &Verdicts, number: u
         open(Form::Logs, facts, "eth_getLogs", &params);
     }
     if spec.family == Family::Bor {
-        look_at_bor(&mut open, verdicts, block.id, all);
+        look_at_bor(&mut open, verdicts, &header, block.id, all);
     }
     if let Beside::Receipt(_) = beside {
         let hash = state_sync::derived_hash(number, block.id.hash);
@@ -225,6 +225,7 @@ pub(super) fn look(spec: &ChainSpec, view: &View, verdicts: &Verdicts, number: u
 fn look_at_bor(
     open: &mut impl FnMut(Form, Facts, &'static str, &dyn Fn() -> String),
     verdicts: &Verdicts,
+    header: &Header<'_>,
     id: BlockId,
     all: Facts,
 ) {
@@ -232,6 +233,9 @@ fn look_at_bor(
     let height = || format!("[\"{number:#x}\"]");
     if !verdicts.lacks(Local::ReceiptsByBlock) {
         open(Form::ReceiptsByBlock, all, "eth_getTransactionReceiptsByBlock", &height);
+    }
+    if number > 0 && !verdicts.lacks(Local::BorAuthor) {
+        open(Form::Author, Facts::of_header(header), "bor_getAuthor", &height);
     }
     let name = if verdicts.lacks(Local::BorRootHash) { "eth_getRootHash" } else { "bor_getRootHash" };
     if !verdicts.lacks(Local::RootHash) || !verdicts.lacks(Local::BorRootHash) {

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 use hypasis_cache::{BlockRef, Kind};
 use hypasis_chain::bor::checkpoint::{self, Tree};
-use hypasis_chain::bor::state_sync;
+use hypasis_chain::bor::{seal, state_sync};
 use hypasis_chain::render::{self, Client, LogFilter};
 use hypasis_chain::spec::Family;
 use hypasis_chain::{Header, Receipts};
@@ -32,6 +32,7 @@ impl Moment<'_> {
         match method {
             Local::ReceiptsByBlock => self.receipts_of(params, Form::ReceiptsByBlock),
             Local::BorBlockReceipt => self.bor_block_receipt(params),
+            Local::BorAuthor => self.author(params),
             _ => self.root_hash(params),
         }
     }
@@ -120,6 +121,28 @@ impl Moment<'_> {
             // Bor says that it found none, in an error.
             false => Err(Stop::Fault(RpcError::upstream("not found".into(), None))),
         }
+    }
+
+    /// `bor_getAuthor`
+    fn author(&self, params: &[u8]) -> Result<Hit, Stop> {
+        let arguments = arguments(params, 1)?;
+        // Without a parameter it means the latest block; who asks so asks for what moves.
+        if arguments.text(0).is_none() {
+            return Err(Stop::Miss(Miss::Head));
+        }
+        let argument = arguments.block(0).map_err(Stop::Fault)?;
+        if !matches!(argument, BlockArgument::Number(1..) | BlockArgument::Hash(..)) {
+            return Err(Stop::Miss(Miss::Params));
+        }
+        let block = self.resolve(argument)?;
+        let bytes = self.header_bytes(&block)?;
+        let header = self.sound(Header::parse(&bytes))?;
+        self.allowed(Form::Author, Facts::of_header(&header))?;
+        let bor = self.shelf.spec.bor.as_ref().ok_or(Stop::Miss(Miss::Form))?;
+        let author = seal::signer(bor, &header).map_err(|_| Stop::Miss(Miss::Form))?;
+        let mut writer = ResultWriter::with_capacity(64);
+        super::raw::hex(writer.buffer(), author.as_slice());
+        self.finish(writer, block.id)
     }
 
     /// `eth_getRootHash` and `bor_getRootHash`: hex without a prefix

@@ -43,7 +43,7 @@ pub(crate) fn chain(history: u64, transactions: u32) -> Arc<DevChain> {
 }
 
 pub(crate) fn verified(chain: &DevChain, block: Block) -> Verified {
-    let checks = Checks { level: Level::Full, spec: Arc::new(chain.spec()) };
+    let checks = Checks::new(Level::Full, Arc::new(chain.spec()));
     let id = block.id;
     checks.block(block, id, false).unwrap()
 }
@@ -100,7 +100,7 @@ impl Rig {
     ) -> Self {
         let forward = Forward::new(Parts {
             sources: Sources::new(sources, Metrics::default()),
-            checks: Checks { level: Level::Full, spec: Arc::new(chain.spec()) },
+            checks: Checks::new(Level::Full, Arc::new(chain.spec())),
             kept: kept.clone(),
             store: store.clone(),
             served: served.clone(),

@@ -189,7 +189,7 @@ async fn bor_knows_no_safe_block_and_says_so_in_its_own_words() {
 }
 
 #[tokio::test]
-async fn roots_of_checkpoints_are_those_of_the_held_headers() {
+async fn roots_of_checkpoints_and_authors_are_those_of_the_held_headers() {
     let lines =
         std::fs::read_to_string(testdata().join("polygon/checkpoint_9825948_9827227/blocks_first1024.jsonl"));
     let (mut headers, mut body) = (Vec::new(), Vec::new());
@@ -210,6 +210,18 @@ async fn roots_of_checkpoints_are_those_of_the_held_headers() {
             assert_eq!(told, root.to_string()[2..], "{method} {from}..={to}");
         }
     }
+    // The seals were recovered by somebody else as well.
+    let authors = testdata().join("polygon/checkpoint_9825948_9827227/signers_first64.json");
+    let authors: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(authors).unwrap()).unwrap();
+    for (author, block) in authors.iter().zip(&blocks) {
+        let height = json!([format!("{:#x}", block.id.number)]);
+        assert_eq!(result(&port, "bor_getAuthor", height).await, *author);
+    }
+    let by_hash = result(&port, "bor_getAuthor", json!([blocks[9].id.hash.to_string()])).await;
+    assert_eq!(by_hash, authors[9]);
+    // Who asks without a block means the latest one, which is the node's to name.
+    let latest = ask(&port, "bor_getAuthor", json!([])).await;
+    assert_eq!(latest.header("hypasis-miss"), Some("head-not-held"));
     for wrong in [json!([first + 5, first + 4]), json!([first, first + (1 << 15)]), json!([first - 1, first])]
     {
         let answer = ask(&port, "bor_getRootHash", wrong.clone()).await;

@@ -14,7 +14,7 @@ fn chain() -> DevChain {
 }
 
 fn checks(chain: &DevChain, level: Level) -> Checks {
-    Checks { level, spec: chain.spec().into() }
+    Checks::new(level, chain.spec().into())
 }
 
 fn headers(chain: &DevChain, range: std::ops::RangeInclusive<u64>) -> Vec<Bytes> {

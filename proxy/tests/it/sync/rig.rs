@@ -194,6 +194,7 @@ impl Setup {
             source: CheckpointSource::Static,
             number: Some(id.number),
             hash: Some(id.hash),
+            ..CheckpointConfig::default()
         };
         self
     }

@@ -1,6 +1,6 @@
 //! The choice among forks.
 
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::{B256, U256, keccak256};
 use hypasis_chain::BlockId;
 use hypasis_proxy::sync::tree::{Choice, Tree};
 use proptest::prelude::*;
@@ -16,7 +16,7 @@ fn grow(tree: &mut Tree, parent: BlockId, length: u64, fork: u8) -> Vec<BlockId>
     for _ in 0..length {
         let hash = keccak256([at.hash.as_slice(), &[fork]].concat());
         let id = BlockId { number: at.number + 1, hash };
-        assert!(tree.insert(id, at.hash));
+        assert!(tree.insert(id, at.hash, U256::ONE));
         branch.push(id);
         at = id;
     }
@@ -122,9 +122,9 @@ fn settling_forgets_what_does_not_stand_on_the_new_root() {
 fn a_block_that_stands_on_nothing_is_not_taken() {
     let mut tree = Tree::new(root());
     let orphan = BlockId { number: 103, hash: B256::with_last_byte(3) };
-    assert!(!tree.insert(orphan, B256::with_last_byte(2)));
+    assert!(!tree.insert(orphan, B256::with_last_byte(2), U256::ONE));
     let beside = BlockId { number: 100, hash: B256::with_last_byte(9) };
-    assert!(!tree.insert(beside, root().hash), "nothing beside the root");
+    assert!(!tree.insert(beside, root().hash, U256::ONE), "nothing beside the root");
 }
 
 proptest! {

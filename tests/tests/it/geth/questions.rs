@@ -1,6 +1,7 @@
-//! What is asked of a Geth with its test chain, and of the appliance in front of it.
+//! What is asked of a node with a short chain, and of the appliance in front of it.
 
-use hypasis_tests::geth::{Geth, HEAD};
+use std::net::SocketAddr;
+
 use hypasis_tests::http::{call, request};
 use serde_json::{Value, json};
 
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 const LOGS_STEP: u64 = 25;
 
 /// Every method that the store answers, for every block and for the transactions and uncles in it.
-pub(super) fn all(geth: &Geth) -> Vec<String> {
+pub(crate) fn all(node: SocketAddr, head: u64) -> Vec<String> {
     let mut questions = vec![
         request("eth_chainId", json!([])),
         request("net_version", json!([])),
@@ -19,15 +20,15 @@ pub(super) fn all(geth: &Geth) -> Vec<String> {
         request("eth_getBlockReceipts", json!(["latest"])),
         request("eth_getBlockTransactionCountByNumber", json!(["latest"])),
     ];
-    for number in 0..=HEAD {
+    for number in 0..=head {
         let height = format!("{number:#x}");
-        let block = call(geth.address, "eth_getBlockByNumber", json!([height, false]))["result"].clone();
+        let block = call(node, "eth_getBlockByNumber", json!([height, false]))["result"].clone();
         about_block(&mut questions, &height, &block);
         for (index, transaction) in block["transactions"].as_array().unwrap().iter().enumerate() {
             about_transaction(&mut questions, &height, &block["hash"], index, transaction);
         }
     }
-    about_logs(&mut questions, geth);
+    about_logs(&mut questions, node, head);
     questions
 }
 
@@ -86,14 +87,14 @@ fn about_transaction(
 }
 
 /// Ranges from one height to all, by addresses and topics that there are.
-fn about_logs(questions: &mut Vec<String>, geth: &Geth) {
+fn about_logs(questions: &mut Vec<String>, node: SocketAddr, head: u64) {
     let mut ask = |filter: Value| questions.push(request("eth_getLogs", json!([filter])));
-    for from in (0..=HEAD).step_by(LOGS_STEP as usize) {
-        let to = (from + LOGS_STEP - 1).min(HEAD);
+    for from in (0..=head).step_by(LOGS_STEP as usize) {
+        let to = (from + LOGS_STEP - 1).min(head);
         ask(json!({ "fromBlock": format!("{from:#x}"), "toBlock": format!("{to:#x}") }));
     }
-    let all = json!({ "fromBlock": "0x0", "toBlock": format!("{HEAD:#x}") });
-    let logs = call(geth.address, "eth_getLogs", json!([all]))["result"].clone();
+    let all = json!({ "fromBlock": "0x0", "toBlock": format!("{head:#x}") });
+    let logs = call(node, "eth_getLogs", json!([all]))["result"].clone();
     let logs = logs.as_array().unwrap();
     assert!(logs.len() > 100, "the chain has {} logs", logs.len());
     ask(all.clone());
