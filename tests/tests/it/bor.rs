@@ -3,6 +3,7 @@
 mod content;
 mod minted;
 mod rpc;
+mod state_syncs;
 mod sync;
 
 use std::path::Path;
