@@ -227,6 +227,11 @@ impl Bor {
         self.process.until(|_| head() >= height, limit, &format!("to have block {height}"));
     }
 
+    /// Waits until `ready` says so.
+    pub fn until(&mut self, mut ready: impl FnMut() -> bool, limit: Duration, what: &str) {
+        self.process.until(|_| ready(), limit, what);
+    }
+
     /// Its `enode://…`.
     pub fn enode(&self) -> String {
         let info = self.ask("admin_nodeInfo", json!([]));

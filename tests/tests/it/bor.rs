@@ -1,6 +1,7 @@
 //! Polygon, shown by a real Bor.
 
 mod content;
+mod forks;
 mod minted;
 mod rpc;
 mod state_syncs;
