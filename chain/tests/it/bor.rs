@@ -5,6 +5,7 @@ mod eras;
 mod fork_choice;
 mod headers;
 mod heimdall;
+mod state_sync;
 
 use bytes::Bytes;
 use hypasis_chain::bor::{Span, Spans};

@@ -115,7 +115,8 @@ fn page(status: &Value) -> String {
             field("target")
         );
     }
-    let _ = writeln!(page, "history     {} blocks", text("/store/history_blocks"));
+    let (settled, tip) = (text("/store/history_blocks"), text("/store/tip_blocks"));
+    let _ = writeln!(page, "blocks      {settled} settled, {tip} in the tip window");
     let _ =
         writeln!(page, "disk        {} bytes, {} free", text("/store/disk_bytes"), text("/store/free_bytes"));
     for (label, pointer) in [("store", "/store/read_only"), ("sync", "/halted")] {

@@ -12,4 +12,5 @@ mod reorgs;
 pub(crate) mod rig;
 mod served_head;
 mod space;
+mod state_syncs;
 mod tree;
