@@ -276,10 +276,10 @@ impl Rig {
 }
 
 pub(crate) fn open(folder: &Path, chain: &DevChain, tip_blocks_max: usize) -> Store {
-    open_spec(folder, &Arc::new(chain.spec()), tip_blocks_max)
+    open_spec(folder, &chain.spec(), tip_blocks_max)
 }
 
-pub(crate) fn open_spec(folder: &Path, spec: &Arc<ChainSpec>, tip_blocks_max: usize) -> Store {
+pub(crate) fn open_spec(folder: &Path, spec: &ChainSpec, tip_blocks_max: usize) -> Store {
     let options = Options {
         path: folder.to_path_buf(),
         memory: 64 << 20,
@@ -287,7 +287,7 @@ pub(crate) fn open_spec(folder: &Path, spec: &Arc<ChainSpec>, tip_blocks_max: us
         genesis_hash: spec.genesis_hash,
         direct_reads: false,
         tip_blocks_max,
-        spec: Some(spec.clone()),
+        spec: Some(Arc::new(spec.clone())),
     };
     let patience = std::time::Instant::now() + PATIENCE;
     loop {
