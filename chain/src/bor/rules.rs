@@ -8,7 +8,7 @@
 use alloy_primitives::{Address, B256, U256};
 
 use super::extra::Extra;
-use super::span::{SPAN_0_END, VALIDATORS_MAX};
+use super::span::{SPAN_LENGTH, VALIDATORS_MAX};
 use super::{BorConfig, BorFork, base_fee, seal};
 use crate::genesis::EMPTY_UNCLES_HASH;
 use crate::header::{Header, field};
@@ -84,8 +84,9 @@ fn delay(bor: &BorConfig, number: u64, succession: u64) -> u64 {
 
 fn check_difficulty(bor: &BorConfig, header: &Header<'_>) -> Result<(), Fault> {
     let found = header.difficulty();
-    // Span 0 is not Heimdall's: a private network may start with several producers and Rio's rules.
-    let single = bor.is_active(BorFork::Rio, header.number()) && header.number() > SPAN_0_END;
+    // The span in which Rio begins may have been made with several producers still.
+    let rio = bor.fork(BorFork::Rio).map(|rio| rio.saturating_add(SPAN_LENGTH));
+    let single = rio.is_some_and(|first| header.number() >= first);
     let most = if single { 1 } else { VALIDATORS_MAX as u64 };
     let nearest = found.clamp(U256::ONE, U256::from(most));
     if found == nearest {

@@ -19,6 +19,9 @@ pub const SPANS_MAX: usize = 8_192;
 /// Last block of the first span, which the genesis file makes rather than Heimdall.
 pub const SPAN_0_END: u64 = 255;
 
+/// Blocks of an ordinary span.
+pub const SPAN_LENGTH: u64 = 6_400;
+
 /// Somebody who may produce blocks, or stands for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Producer {

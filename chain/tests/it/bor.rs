@@ -5,6 +5,7 @@ mod eras;
 mod fork_choice;
 mod headers;
 mod heimdall;
+mod minted;
 mod state_sync;
 
 use bytes::Bytes;

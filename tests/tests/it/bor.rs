@@ -4,6 +4,7 @@ mod content;
 mod forks;
 mod minted;
 mod rpc;
+mod state_syncs;
 mod sync;
 
 use std::path::Path;

@@ -135,8 +135,7 @@ impl Seats {
             })
             .collect();
         ranges.sort_unstable_by_key(|(_, head, difficulty)| std::cmp::Reverse((head.number, *difficulty)));
-        let (latest, total_difficulty) =
-            ranges.first().map_or((None, None), |(_, head, difficulty)| (Some(*head), *difficulty));
+        let latest = ranges.first().map(|(_, head, _)| *head);
         let mut earliest = ranges.first().map_or(0, |(earliest, ..)| *earliest);
         // By falling heads, so that each extends what is there or lies below a hole.
         for (from, head, _) in &ranges {
@@ -144,7 +143,14 @@ impl Seats {
                 earliest = earliest.min(*from);
             }
         }
-        Heads { latest, earliest, total_difficulty, ..Heads::default() }
+        Heads { latest, earliest, total_difficulty: self.total_difficulty(latest), ..Heads::default() }
+    }
+
+    /// What is said of the head's total difficulty; the lowest if they differ.
+    fn total_difficulty(&self, latest: Option<BlockId>) -> Option<U256> {
+        let there = self.seats.iter().filter(|seat| seat.peer.is_usable() && seat.head() == latest);
+        let told = there.filter(|seat| latest.is_some() && seat.claim.latest == latest);
+        told.filter_map(|seat| seat.claim.total_difficulty).min()
     }
 
     /// Requests that all bear at once.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use alloy_primitives::U256;
 use tokio::time::Instant;
 
 use super::message::Ask;
@@ -59,6 +60,13 @@ struct Follower {
     head: Option<(Head, Instant)>,
     /// Time between blocks lately.
     pace: Duration,
+}
+
+/// What a look asks for besides the head.
+struct Tags {
+    finalized: Option<Head>,
+    safe: Option<Head>,
+    total_difficulty: Option<U256>,
 }
 
 // === impl Follower ===
@@ -134,16 +142,18 @@ impl Follower {
             return Err(AskError::Bad("it is at height 0, still to sync"));
         }
         let moved = self.head.is_none_or(|(old, _)| old.id != head.id);
-        let tags = if moved || self.looks.is_multiple_of(TAGS_EVERY) { self.tags().await? } else { None };
+        let tags =
+            if moved || self.looks.is_multiple_of(TAGS_EVERY) { Some(self.tags(head).await?) } else { None };
         self.looks = self.looks.wrapping_add(1);
         self.learn_pace(head);
         let was_up = self.node.view().state == State::Up;
         self.node.update(|view| {
             view.state = State::Up;
             view.latest = Some(head.id);
-            if let Some((finalized, safe)) = tags {
-                view.finalized = finalized.map(|head| head.id);
-                view.safe = safe.map(|head| head.id);
+            if let Some(tags) = tags {
+                view.finalized = tags.finalized.map(|head| head.id);
+                view.safe = tags.safe.map(|head| head.id);
+                view.total_difficulty = tags.total_difficulty;
             }
         });
         if !was_up {
@@ -152,13 +162,33 @@ impl Follower {
         Ok(())
     }
 
-    async fn tags(&self) -> Result<Option<(Option<Head>, Option<Head>)>, AskError> {
-        let asks =
-            ["finalized", "safe"].map(|tag| Ask::new("eth_getBlockByNumber", format!(r#"["{tag}",false]"#)));
-        let [finalized, safe] = probe::ask_each(&self.node, asks, self.options.timeout).await?;
+    /// What else is to be known with a new head.
+    async fn tags(&self, head: Head) -> Result<Tags, AskError> {
+        let tag = |tag| Ask::new("eth_getBlockByNumber", format!(r#"["{tag}",false]"#));
+        let asks = [tag("finalized"), tag("safe")];
+        let timeout = self.options.timeout;
+        let (finalized, safe, total) = if self.tells_total_difficulty() {
+            let [finalized, safe] = asks;
+            let total = Ask::new("eth_getTdByHash", format!(r#"["{}"]"#, head.id.hash));
+            let [finalized, safe, total] =
+                probe::ask_each(&self.node, [finalized, safe, total], timeout).await?;
+            self.node.abilities.total_difficulty.learn(&total);
+            (finalized, safe, total.ok())
+        } else {
+            let [finalized, safe] = probe::ask_each(&self.node, asks, timeout).await?;
+            (finalized, safe, None)
+        };
         let [finalized, safe] = [finalized, safe].map(|outcome| probe::head(&outcome.ok()?));
         self.node.abilities.finalized.set(finalized.is_some());
-        Ok(Some((finalized, safe)))
+        let total_difficulty = total.and_then(|json| probe::total_difficulty(&json, head.id.hash));
+        Ok(Tags { finalized, safe, total_difficulty })
+    }
+
+    /// Fork choice goes by it on Polygon only, whose client alone has a method for it.
+    fn tells_total_difficulty(&self) -> bool {
+        let version = self.known.as_ref().and_then(|known| known.client_version.as_deref());
+        let bor = version.is_some_and(|version| version.to_ascii_lowercase().starts_with("bor"));
+        bor && self.node.abilities.total_difficulty.is_likely()
     }
 
     /// Height 0 is a fresh chain's age, or a node that has nothing yet.
@@ -219,4 +249,5 @@ fn leave(view: &mut View, state: State) {
     view.latest = None;
     view.safe = None;
     view.finalized = None;
+    view.total_difficulty = None;
 }

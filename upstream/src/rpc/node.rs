@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
+use alloy_primitives::U256;
 use hypasis_chain::BlockId;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -64,6 +65,8 @@ pub(crate) struct View {
     pub(crate) latest: Option<BlockId>,
     pub(crate) safe: Option<BlockId>,
     pub(crate) finalized: Option<BlockId>,
+    /// That of `latest`, where the node tells it.
+    pub(crate) total_difficulty: Option<U256>,
     pub(crate) earliest: u64,
     pub(crate) client_version: Option<String>,
 }
@@ -159,6 +162,7 @@ impl Node {
         if view.state == State::Up && !self.is_shut_out() {
             heads.latest = view.latest;
             heads.finalized = view.finalized;
+            heads.total_difficulty = view.total_difficulty;
         }
         self.heads.send_if_modified(|current| std::mem::replace(current, heads.clone()) != heads);
         let looked = view.state != State::Starting;

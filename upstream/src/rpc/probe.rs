@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alloy_primitives::B256;
+use alloy_primitives::{B256, U256};
 use futures_util::future::join_all;
 use hypasis_chain::BlockId;
 use serde::Deserialize;
@@ -186,6 +186,19 @@ pub(crate) fn head(json: &[u8]) -> Option<Head> {
     let number = |text: &str| u64::from_str_radix(text.strip_prefix("0x")?, 16).ok();
     let id = BlockId { number: number(fields.number)?, hash: fields.hash };
     Some(Head { id, timestamp: number(fields.timestamp)? })
+}
+
+/// The answer of `eth_getTdByHash`, if it is about the block `hash`.
+pub(crate) fn total_difficulty(json: &[u8], hash: B256) -> Option<U256> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Fields<'a> {
+        block_hash: B256,
+        total_difficulty: &'a str,
+    }
+    let fields: Fields<'_> = serde_json::from_slice(json).ok()?;
+    let digits = fields.total_difficulty.strip_prefix("0x")?;
+    U256::from_str_radix(digits, 16).ok().filter(|_| fields.block_hash == hash && !digits.is_empty())
 }
 
 /// The parts of `eth_capabilities` that tell how far back a node reaches.

@@ -64,6 +64,8 @@ struct Inner {
     fault: Mutex<Fault>,
     /// Methods that do not exist.
     denied: Mutex<Vec<&'static str>>,
+    /// Methods whose results the test tells.
+    told: Mutex<Vec<(&'static str, Value)>>,
     /// Most calls of a batch; 0: batches are no JSON-RPC to it.
     batch_max: AtomicUsize,
     /// Largest batch that came.
@@ -118,6 +120,7 @@ impl Fake {
             responder: Responder::new(chain.clone()),
             fault: Mutex::default(),
             denied: Mutex::default(),
+            told: Mutex::default(),
             batch_max: AtomicUsize::new(1_000),
             batch_seen: AtomicUsize::new(0),
             wrong_ids: Mutex::new(false),
@@ -143,6 +146,11 @@ impl Fake {
 
     pub(crate) fn deny(&self, methods: &[&'static str]) {
         *self.inner.denied.lock() = methods.to_vec();
+    }
+
+    /// From here on `method` has this result.
+    pub(crate) fn tell(&self, method: &'static str, result: Value) {
+        self.inner.told.lock().push((method, result));
     }
 
     pub(crate) fn batch_max(&self, calls: usize) {
@@ -253,14 +261,18 @@ impl Inner {
     /// Answers probes and filling.
     fn own(&self, json: &Value, body: &[u8]) -> Vec<u8> {
         let denied = self.denied.lock().clone();
+        let told = self.told.lock().clone();
         let wrong_ids = *self.wrong_ids.lock();
         let retell = self.retell.lock();
-        if denied.is_empty() && !wrong_ids && retell.is_none() {
+        if denied.is_empty() && told.is_empty() && !wrong_ids && retell.is_none() {
             return self.responder.answer(body);
         }
         let one = |call: &Value| -> Value {
             let method = call["method"].as_str().unwrap();
-            let mut answer = if denied.contains(&method) {
+            let result = told.iter().find(|(told, _)| *told == method).map(|(_, result)| result);
+            let mut answer = if let Some(result) = result {
+                json!({"jsonrpc": "2.0", "id": call["id"], "result": result})
+            } else if denied.contains(&method) {
                 let message = format!("the method {method} does not exist/is not available");
                 json!({"jsonrpc": "2.0", "id": call["id"], "error": {"code": -32601, "message": message}})
             } else {

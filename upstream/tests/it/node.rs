@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alloy_primitives::B256;
+use alloy_primitives::{B256, U256};
 use bytes::Bytes;
 use hypasis_chain::dev::{Corruption, DevChain, DevOptions, corrupt};
 use hypasis_chain::{Block, BlockId, Body, Fault as Lying, Header, Receipts, verify};
@@ -13,6 +13,7 @@ use hypasis_upstream::{
     Call, Class, ExpectedChain, ForwardError, Need, NodeOptions, NodeStatus, Pool, PoolOptions, Source,
     SourceError, probe_chain,
 };
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -57,6 +58,26 @@ fn check_fully(block: &Block) -> Result<(), Lying> {
     verify::check_identity(&header, block.id.number, block.id.hash)?;
     verify::check_body(&header, &Body::parse(&block.body).unwrap())?;
     verify::check_receipts(&header, &Receipts::parse(block.receipts.as_ref().unwrap()).unwrap())
+}
+
+// === total difficulty ===
+
+#[tokio::test]
+async fn a_bor_node_is_asked_for_the_total_difficulty_of_its_head_and_no_other_is() {
+    let total = |hash: B256| json!({"blockHash": hash, "totalDifficulty": "0x3e8"});
+    for (version, right, expected) in
+        [("bor/v2.7.2/linux", true, true), ("bor/v2.7.2/linux", false, false), ("Geth/v1.17.5", true, false)]
+    {
+        let fake = Fake::start("a", chain(1, 5)).await;
+        fake.tell("web3_clientVersion", json!(version));
+        let hash = if right { fake.chain.head().hash } else { B256::ZERO };
+        fake.tell("eth_getTdByHash", total(hash));
+        let (pool, _tasks) = pool_of(&[fake.options()]);
+        all_up(&pool).await;
+        let heads = pool.sources().remove(0).heads().borrow().clone();
+        assert_eq!(heads.latest, Some(fake.chain.head()));
+        assert_eq!(heads.total_difficulty, expected.then(|| U256::from(1_000)), "{version} {right}");
+    }
 }
 
 // === which chain ===

@@ -313,6 +313,10 @@ fn blocks_are_not_earlier_than_their_producers_may_be() {
 #[test]
 fn after_rio_the_difficulty_is_one_and_the_latest_span_names_the_producer() {
     let (parent, child) = pair(3_100, |child| child.difficulty = 2);
+    assert_eq!(check(&span(256, 10_000, &[1]), &parent, &child).unwrap_err().field(), "difficulty");
+    // Without a span there is some room in the first one behind the fork only.
+    check(&Spans::default(), &parent, &child).unwrap();
+    let (parent, child) = pair(9_500, |child| child.difficulty = 2);
     assert_eq!(check(&Spans::default(), &parent, &child).unwrap_err().field(), "difficulty");
     let (parent, child) = pair(3_100, |_| {});
     let mut spans = span(3_000, 9_000, &[1]);

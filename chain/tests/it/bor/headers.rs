@@ -13,7 +13,12 @@ use super::{CHECKPOINT, mainnet_headers, parse, span, spans};
 use crate::support::{hex, json, lines};
 
 /// All that can be said of a header with its parent before it.
-fn check(spec: &ChainSpec, spans: &Spans, parent: &Header<'_>, child: &Header<'_>) -> Result<(), Fault> {
+pub(super) fn check(
+    spec: &ChainSpec,
+    spans: &Spans,
+    parent: &Header<'_>,
+    child: &Header<'_>,
+) -> Result<(), Fault> {
     let bor = spec.bor.as_ref().unwrap();
     check_link(parent, parent.hash(), child)?;
     check_header(spec, child)?;

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 use hypasis_cache::{BlockRef, Kind};
 use hypasis_chain::bor::checkpoint::{self, Tree};
-use hypasis_chain::bor::state_sync;
+use hypasis_chain::bor::{seal, state_sync};
 use hypasis_chain::render::{self, Client, LogFilter};
 use hypasis_chain::spec::Family;
 use hypasis_chain::{Header, Receipts};
@@ -72,11 +72,7 @@ impl Moment<'_> {
     }
 
     /// The receipt beside the block, if `eth_getLogs` shows its logs and one of them is wanted.
-    pub(super) fn logs_beside(
-        &self,
-        block: &BlockRef,
-        wanted: &LogFilter,
-    ) -> Result<Option<Bytes>, Stop> {
+    pub(super) fn logs_beside(&self, block: &BlockRef, wanted: &LogFilter) -> Result<Option<Bytes>, Stop> {
         if !state_sync::may_stand_beside(&self.shelf.spec, block.id.number)
             || self.shows_state_sync_logs() == Some(false)
         {
@@ -142,7 +138,8 @@ impl Moment<'_> {
         let bytes = self.header_bytes(&block)?;
         let header = self.sound(Header::parse(&bytes))?;
         self.allowed(Form::Author, Facts::of_header(&header))?;
-        let author = author_of(&self.shelf.spec, &header).ok_or(Stop::Miss(Miss::Form))?;
+        let bor = self.shelf.spec.bor.as_ref().ok_or(Stop::Miss(Miss::Form))?;
+        let author = seal::signer(bor, &header).map_err(|_| Stop::Miss(Miss::Form))?;
         let mut writer = ResultWriter::with_capacity(64);
         super::raw::hex(writer.buffer(), author.as_slice());
         self.finish(writer, block.id)
@@ -167,17 +164,15 @@ impl Moment<'_> {
             return Err(Stop::Patience);
         }
         let mut tree = Tree::default();
-        let mut sound = Ok(());
         let visited = self.view.scan(Kind::Header, from..=to, &mut |_, bytes| {
-            sound = Header::parse(bytes).map(|header| checkpoint::leaf(&header));
-            match sound.map(|leaf| tree.push(leaf)) {
-                Ok(Ok(())) if !self.asked.is_over() => ControlFlow::Continue(()),
-                _ => ControlFlow::Break(()),
-            }
+            let pushed =
+                Header::parse(bytes).is_ok_and(|header| tree.push(checkpoint::leaf(&header)).is_ok());
+            if pushed && !self.asked.is_over() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         if self.asked.is_over() {
             return Err(Stop::Refused(RpcError::TIMEOUT));
         }
+        // A header that does not parse ends the walk as a gap does.
         if self.read(visited)? != length || tree.leaves() != length {
             return Err(Stop::Miss(Miss::Gap));
         }

@@ -218,8 +218,12 @@ impl Setup {
     /// The same with sources of any kind.
     pub(crate) fn start_with(&self, folder: &Path, chain: &DevChain, sources: Vec<Arc<dyn Source>>) -> Rig {
         let family = self.family.unwrap_or(chain.spec().family);
-        let spec = Arc::new(ChainSpec { family, ..chain.spec() });
-        let store = open_as(folder, &spec, self.config.store.tip_blocks_max);
+        self.start_on(folder, Arc::new(ChainSpec { family, ..chain.spec() }), sources)
+    }
+
+    /// The same on any chain.
+    pub(crate) fn start_on(&self, folder: &Path, spec: Arc<ChainSpec>, sources: Vec<Arc<dyn Source>>) -> Rig {
+        let store = open_spec(folder, &spec, self.config.store.tip_blocks_max);
         let served = ServedHead::new(Served::default());
         let parts = Parts {
             config: self.config.sync.clone(),
@@ -272,10 +276,10 @@ impl Rig {
 }
 
 pub(crate) fn open(folder: &Path, chain: &DevChain, tip_blocks_max: usize) -> Store {
-    open_as(folder, &Arc::new(chain.spec()), tip_blocks_max)
+    open_spec(folder, &chain.spec(), tip_blocks_max)
 }
 
-fn open_as(folder: &Path, spec: &Arc<ChainSpec>, tip_blocks_max: usize) -> Store {
+pub(crate) fn open_spec(folder: &Path, spec: &ChainSpec, tip_blocks_max: usize) -> Store {
     let options = Options {
         path: folder.to_path_buf(),
         memory: 64 << 20,
@@ -283,7 +287,7 @@ fn open_as(folder: &Path, spec: &Arc<ChainSpec>, tip_blocks_max: usize) -> Store
         genesis_hash: spec.genesis_hash,
         direct_reads: false,
         tip_blocks_max,
-        spec: Some(spec.clone()),
+        spec: Some(Arc::new(spec.clone())),
     };
     let patience = std::time::Instant::now() + PATIENCE;
     loop {

@@ -21,7 +21,7 @@ const MINING: Duration = Duration::from_secs(120);
 pub(super) struct Content {
     pub(super) minted: Minted,
     /// The Bor asks it as long as it runs.
-    _heimdall: Heimdall,
+    pub(super) heimdall: Heimdall,
     pub(super) bor: Bor,
     pub(super) head: u64,
 }
@@ -34,7 +34,7 @@ pub(super) fn content(dir: &Path, options: BorOptions, minted: u64) -> Option<Co
     let head = mine(&heimdall, bor);
     let bor = node.start(&dir.join("a"))?;
     assert_eq!(bor.head(), head, "what was mined is still there");
-    Some(Content { minted, _heimdall: heimdall, bor, head })
+    Some(Content { minted, heimdall, bor, head })
 }
 
 /// A chain with Polygon's contracts whose first blocks lie in the folder of Bor `a`, which has been ended in order.

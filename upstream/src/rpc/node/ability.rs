@@ -22,6 +22,8 @@ pub(crate) struct Abilities {
     pub(crate) block_receipts: Ability,
     /// The tag `finalized`.
     pub(crate) finalized: Ability,
+    /// `eth_getTdByHash`, which Bor alone offers.
+    pub(crate) total_difficulty: Ability,
     /// The raw methods take a block's hash, not only its height.
     pub(crate) raw_by_hash: AtomicBool,
     batch_calls_max: AtomicUsize,
@@ -58,6 +60,7 @@ impl Abilities {
             raw_receipts: Ability::default(),
             block_receipts: Ability::default(),
             finalized: Ability::default(),
+            total_difficulty: Ability::default(),
             raw_by_hash: AtomicBool::new(true),
             batch_calls_max: AtomicUsize::new(BATCH_CALLS_MAX),
         }
@@ -90,6 +93,7 @@ impl Abilities {
         for ability in [&self.raw_header, &self.raw_block, &self.raw_receipts, &self.block_receipts] {
             ability.0.store(0, Ordering::Relaxed);
         }
+        self.total_difficulty.0.store(0, Ordering::Relaxed);
         self.raw_by_hash.store(true, Ordering::Relaxed);
         self.batch_calls_max.store(BATCH_CALLS_MAX, Ordering::Relaxed);
     }
