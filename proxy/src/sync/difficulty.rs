@@ -150,9 +150,8 @@ fn told<'a>(
 /// Lets each anchor below the top of the settled history climb some way; says whether any did.
 fn step(shared: &Shared) -> Result<bool, StoreError> {
     let Some(base) = shared.state.lock().base else { return Ok(false) };
-    start_at_genesis(shared, base)?;
+    let mut moved = start_at_genesis(shared, base)?;
     let below = shared.totals.lock().below(base.number);
-    let mut moved = false;
     for anchor in below {
         let higher = climb(shared, anchor, base.number)?;
         moved |= higher.id != anchor.id;
@@ -176,17 +175,17 @@ fn climb(shared: &Shared, anchor: Anchor, base: u64) -> Result<Anchor, StoreErro
     Ok(higher)
 }
 
-/// Headers that are held down to block 0 prove the number.
-fn start_at_genesis(shared: &Shared, base: BlockId) -> Result<(), StoreError> {
+/// Headers that are held down to block 0 prove the number; so does a window that stands on block 0, as on every chain
+/// shorter than the finality depth. Says whether that is new.
+fn start_at_genesis(shared: &Shared, base: BlockId) -> Result<bool, StoreError> {
     let known = shared.totals.lock().has(Origin::Genesis);
     let view = shared.store.view();
     let whole = || view.ranges(Kind::Header).iter().next().is_some_and(|first| *first.start() <= 1);
-    if known || base.number == 0 || !whole() {
-        return Ok(());
+    if known || base.number > 0 && !whole() {
+        return Ok(false);
     }
-    let Some(genesis) = &shared.spec.genesis else { return Ok(()) };
-    let Ok(header) = Header::parse(&genesis.header) else { return Ok(()) };
-    let total_difficulty = header.difficulty();
-    shared.totals.lock().tell(Anchor { id: genesis.id, total_difficulty, origin: Origin::Genesis });
-    Ok(())
+    let Some(genesis) = &shared.spec.genesis else { return Ok(false) };
+    let Ok(header) = Header::parse(&genesis.header) else { return Ok(false) };
+    let anchor = Anchor { id: genesis.id, total_difficulty: header.difficulty(), origin: Origin::Genesis };
+    Ok(shared.totals.lock().tell(anchor))
 }

@@ -124,7 +124,9 @@ fn line() -> Option<Line> {
     let a = node.start(&dir.path().join("a"))?;
     a.import(&minted.file(SHARED));
     let upstream = format!("[[upstream]]\nid = \"a\"\nurl = \"http://{}\"\n", a.address);
-    let mut appliance = configured(dir.path(), &minted.genesis, &upstream);
+    // The branches lie in the window, and behind it something is settled.
+    let config = format!("{upstream}[store]\nfinality_depth = 100\n");
+    let mut appliance = configured(dir.path(), &minted.genesis, &config);
     appliance.filled(SHARED, FILLING);
     let mut b = node.syncing().static_node(&appliance.node().0).start(&dir.path().join("b"))?;
     let head = minted.minter.head();
