@@ -138,10 +138,7 @@ impl Admin {
             "/metrics" => metrics::exposition(parts),
             "/api/v1/status" => json(&rest::status(parts)),
             "/api/v1/gaps" => json(&rest::gaps(parts)),
-            "/api/v1/checkpoint" => match parts.sync.status().checkpoint {
-                Some(checkpoint) => json(&checkpoint),
-                None => problem(StatusCode::NOT_FOUND, "no checkpoint is trusted yet"),
-            },
+            "/api/v1/checkpoint" => rest::checkpoint(parts),
             "/api/v1/upstreams" => json(&rest::upstreams(parts)),
             "/api/v1/peers" => json(&rest::peers(parts)),
             path => match path.strip_prefix("/api/v1/blocks/") {
@@ -159,7 +156,11 @@ async fn stopped(shutdown: &mut watch::Receiver<bool>) {
 
 /// A JSON answer.
 fn json(value: &serde_json::Value) -> Response<Full<Bytes>> {
-    respond(StatusCode::OK, "application/json", format!("{value}\n"))
+    json_with(StatusCode::OK, value)
+}
+
+fn json_with(status: StatusCode, value: &serde_json::Value) -> Response<Full<Bytes>> {
+    respond(status, "application/json", format!("{value}\n"))
 }
 
 /// An error as JSON: `{"error": "…"}`.

@@ -3,6 +3,7 @@
 //! Exit codes: 0 success, 1 failure, 64 usage, 78 configuration (as in sysexits). stdout is for results, stderr
 //! for logs and errors.
 
+mod checkpoint;
 mod config;
 mod descriptors;
 mod key;
@@ -46,6 +47,9 @@ enum Command {
     /// Work on a store that no instance has open
     #[command(subcommand)]
     Store(store::Command),
+    /// Checkpoint files, and the checkpoint of a running instance
+    #[command(subcommand)]
+    Checkpoint(checkpoint::Command),
     /// The node key: who this node is to its devp2p peers
     #[command(subcommand)]
     Key(key::Command),
@@ -85,7 +89,7 @@ struct Flags {
     /// Address of the admin port
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,
-    /// Trusted block: static:NUMBER:HASH or upstream
+    /// Trusted block: static:NUMBER:HASH, upstream, signed:FILE or ethereum-l1
     #[arg(long, value_name = "SPEC")]
     checkpoint: Option<String>,
 }
@@ -110,6 +114,7 @@ fn run_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Status(flags) => status::status(&flags),
         Command::Health(admin) => status::health(&admin),
         Command::Store(command) => store::run(command),
+        Command::Checkpoint(command) => checkpoint::run(command),
         Command::Key(command) => key::run(command),
         Command::Completion { shell } => {
             let mut script = Vec::new();
@@ -154,25 +159,29 @@ impl Flags {
             table.insert("upstream".into(), toml::Value::Array(upstreams.collect()));
         }
         if let Some(spec) = &self.checkpoint {
-            checkpoint(&mut table, spec)?;
+            trusted(&mut table, spec)?;
         }
         Ok(table)
     }
 }
 
-/// `static:NUMBER:HASH` or `upstream` as overrides of `[checkpoint]`.
-fn checkpoint(table: &mut toml::Table, spec: &str) -> Result<(), Failure> {
-    let mut parts = spec.splitn(3, ':');
-    let source = parts.next().unwrap_or_default();
-    match (source, parts.next().map(str::parse::<i64>), parts.next()) {
-        ("static", Some(Ok(number)), Some(hash)) => {
+/// A checkpoint SPEC as overrides of `[checkpoint]`; what a source needs beside stands in the configuration.
+fn trusted(table: &mut toml::Table, spec: &str) -> Result<(), Failure> {
+    let (source, rest) = spec.split_once(':').map_or((spec, None), |(source, rest)| (source, Some(rest)));
+    let by_name = |rest: &str| {
+        let (number, hash) = rest.split_once(':')?;
+        Some((number.parse::<i64>().ok()?, hash.to_owned()))
+    };
+    match (source, rest, rest.and_then(by_name)) {
+        ("static", _, Some((number, hash))) => {
             set(table, "checkpoint", "number", number);
             set(table, "checkpoint", "hash", hash);
         }
-        ("upstream", None, None) => {}
+        ("signed", Some(file), _) if !file.is_empty() => set(table, "checkpoint", "file", file),
+        ("upstream" | "ethereum-l1", None, _) => {}
         _ => {
             return Err(Failure::Usage(format!(
-                "--checkpoint {spec}: expected static:NUMBER:HASH or upstream (other sources are not built yet)"
+                "--checkpoint {spec}: expected static:NUMBER:HASH, upstream, signed:FILE or ethereum-l1"
             )));
         }
     }

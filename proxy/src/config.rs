@@ -7,6 +7,7 @@
 //! * [`ConfigError`]: file, line, column, and the way out
 
 mod check;
+mod checkpoint;
 mod document;
 mod error;
 mod known;
@@ -20,11 +21,11 @@ mod upstreams;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use alloy_primitives::B256;
 use hypasis_chain::Level;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use checkpoint::{CheckpointConfig, CheckpointSource};
 pub use document::{default_text, schema};
 pub use error::{ConfigError, EXIT_CONFIG};
 pub use layer::Origin;
@@ -123,30 +124,6 @@ pub enum Role {
     Primary,
     /// Asked when no primary can answer.
     Backup,
-}
-
-/// `[checkpoint]`
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct CheckpointConfig {
-    /// `upstream` or `static`.
-    pub source: CheckpointSource,
-    /// Height (static).
-    pub number: Option<u64>,
-    /// Block hash (static).
-    #[schemars(with = "Option<String>")]
-    pub hash: Option<B256>,
-}
-
-/// Where trust starts.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CheckpointSource {
-    /// Trust on first use: what the upstreams agree to be finalized, said loudly.
-    #[default]
-    Upstream,
-    /// The configured number and hash.
-    Static,
 }
 
 /// `[sync]`

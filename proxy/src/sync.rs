@@ -42,6 +42,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use self::difficulty::{Anchor, Origin};
 use self::kept::Kept;
 use self::metrics::Metrics;
 use self::progress::Rates;
@@ -91,7 +92,8 @@ impl Sync {
     /// Registers metrics and publishes what the store alone knows; nothing runs yet.
     pub fn new(parts: Parts, registry: &mut Registry) -> Self {
         let metrics = Metrics::new(registry);
-        let shared = Arc::new(Shared::new(parts, metrics));
+        let checkpoints = checkpoint::metrics::Metrics::new(registry);
+        let shared = Arc::new(Shared::new(parts, metrics, checkpoints));
         shared.publish(false);
         Self { shared, rates: Arc::default() }
     }
@@ -100,6 +102,7 @@ impl Sync {
     pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
         let mut tasks = JoinSet::new();
         spawn(&mut tasks, &self.shared, progress::run(self.shared.clone(), self.rates.clone()));
+        spawn(&mut tasks, &self.shared, checkpoint::follow_heimdall(self.shared.clone()));
         tasks.spawn(supervise(self.clone()));
         // A sender that is gone means that nobody can ask for the end any more: it has come.
         let _ = shutdown.wait_for(|stop| *stop).await;
@@ -138,15 +141,20 @@ impl Sync {
     /// For status and the REST paths.
     pub fn status(&self) -> SyncStatus {
         let shared = &self.shared;
-        let checkpoint = shared.state.lock().checkpoint.clone();
         SyncStatus {
             forward: progress::direction(shared, &self.rates, Way::Forward),
             backward: progress::direction(shared, &self.rates, Way::Backward),
-            checkpoint: checkpoint.and_then(|checkpoint| serde_json::to_value(checkpoint).ok()),
+            checkpoint: shared.checkpoint().map(|_| checkpoint::page(shared)),
             oldest: shared.oldest(),
             halted: shared.halted(),
             in_flight_bytes_peak: shared.budget.peak(),
         }
+    }
+
+    /// The trusted checkpoint, its proof, what it covers, and those who vouch for it; its `number` is `null` while
+    /// nothing is trusted yet.
+    pub fn checkpoint(&self) -> serde_json::Value {
+        checkpoint::page(&self.shared)
     }
 
     /// Finds where trust starts and sets everything going. All of it ends when it is told to, or with the set.
@@ -164,6 +172,7 @@ impl Sync {
             spawn(&mut tasks, &stop, follow_upstream(shared.clone()));
         }
         spawn(&mut tasks, &stop, backward::run(shared.clone()));
+        spawn(&mut tasks, &stop, checkpoint::follow(shared.clone()));
         spawn(&mut tasks, &stop, senders::run(shared.clone()));
         spawn(&mut tasks, &stop, difficulty::run(shared.clone()));
         spawn(&mut tasks, &stop, space::run(shared.clone()));
@@ -185,10 +194,22 @@ async fn supervise(sync: Sync) {
         tasks = sync.start() => tasks,
         () = shared.stopped() => return,
     };
-    while let Some(ended) = tasks.join_next().await {
-        if let Err(error) = ended {
-            shared.halt(Halt::Defect, Some(format!("a task of sync ended by a defect: {error}")));
+    let supervised = async {
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                shared.halt(Halt::Defect, Some(format!("a task of sync ended by a defect: {error}")));
+            }
         }
+    };
+    tokio::select! {
+        () = supervised => return,
+        () = shared.contradicted() => {}
+    }
+    // What is not closed is a gap; nothing more is to be built on what is wrong.
+    tasks.shutdown().await;
+    tokio::select! {
+        () = follow_upstream(shared.clone()) => {}
+        () = shared.stopped() => {}
     }
 }
 
@@ -213,9 +234,15 @@ async fn begin(shared: &Arc<Shared>) -> Option<Tip> {
         let loaded = match found {
             Ok(None) => return None,
             Ok(Some(checkpoint)) => {
-                let id = checkpoint.id;
+                let (id, total) = (checkpoint.id, checkpoint.total_difficulty);
+                shared.checkpoint_metrics.number.set(metrics::level_of(id.number));
                 shared.state.lock().checkpoint = Some(checkpoint);
-                Tip::load(shared, id)
+                Tip::load(shared, id).inspect(|_| {
+                    if let Some(total_difficulty) = total {
+                        let origin = Origin::Checkpoint;
+                        shared.totals.lock().tell(Anchor { id, total_difficulty, origin });
+                    }
+                })
             }
             Err(error) => Err(error),
         };
@@ -251,7 +278,7 @@ pub struct SyncStatus {
     pub forward: Direction,
     /// Backward.
     pub backward: Direction,
-    /// The trusted checkpoint and how it came to be trusted.
+    /// The trusted checkpoint, its proof and what it covers.
     pub checkpoint: Option<serde_json::Value>,
     /// Lowest height that is to be held.
     pub oldest: u64,

@@ -86,7 +86,13 @@ impl Anvil {
         }
     }
 
-    fn send(&self, mut fields: Value) -> Value {
+    /// The receipt of a mined transaction.
+    pub fn receipt(&self, hash: &Value) -> Value {
+        call(self.address, "eth_getTransactionReceipt", json!([hash]))["result"].clone()
+    }
+
+    /// Sends a transaction of the node's first account, mined with the next block; returns its hash.
+    pub fn send(&self, mut fields: Value) -> Value {
         fields["from"] = json!("0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266");
         let answer = call(self.address, "eth_sendTransaction", json!([fields]));
         assert!(answer["result"].is_string(), "{fields}: {answer}");

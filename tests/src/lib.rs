@@ -18,6 +18,7 @@ pub mod gate;
 pub mod geth;
 pub mod hosted;
 pub mod http;
+pub mod l1;
 pub mod many;
 pub mod peer;
 pub mod process;

@@ -6,8 +6,10 @@
 //! * [`archive`]: folders of era1, ere and plain chain files
 //! * [`dev`]: the development chain as a source
 //! * [`peer`]: devp2p peers as a source
+//! * [`checkpoint`]: who vouches for blocks: Polygon's root chain on Ethereum, Heimdall, signed files
 
 pub mod archive;
+pub mod checkpoint;
 pub mod dev;
 pub mod peer;
 pub mod pool;

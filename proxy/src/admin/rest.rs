@@ -1,6 +1,9 @@
 //! Status, gaps and upstreams as JSON.
 
+use bytes::Bytes;
+use http_body_util::Full;
 use hypasis_cache::{Kind, Ranges, View};
+use hyper::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::Parts;
@@ -42,6 +45,20 @@ pub(super) fn status(parts: &Parts) -> Value {
         }),
         "peers": peers(parts),
     })
+}
+
+/// Where trust starts, why, and what it covers. While nothing is trusted yet this is 404, and says what is missing.
+pub(super) fn checkpoint(parts: &Parts) -> Response<Full<Bytes>> {
+    let mut page = parts.sync.checkpoint();
+    if page.get("number").is_some_and(Value::is_u64) {
+        return super::json(&page);
+    }
+    if let Value::Object(page) = &mut page {
+        let halted = parts.sync.status().halted;
+        let why = halted.unwrap_or_else(|| "no checkpoint is trusted yet".to_owned());
+        page.insert("error".into(), why.into());
+    }
+    super::json_with(StatusCode::NOT_FOUND, &page)
 }
 
 /// Missing heights between `oldest` and the head, inclusive, for each kind that is kept.

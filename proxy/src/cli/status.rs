@@ -55,7 +55,7 @@ pub(super) fn health(admin: &Admin) -> Result<(), Failure> {
 
 impl Admin {
     /// One GET with a deadline; an admin port is near, so a plain socket does.
-    fn get(&self, path: &str) -> Result<(u16, String), anyhow::Error> {
+    pub(super) fn get(&self, path: &str) -> Result<(u16, String), anyhow::Error> {
         let authority = self.url.strip_prefix("http://").unwrap_or(&self.url).trim_end_matches('/');
         let address = resolve(authority).with_context(|| format!("`{}` is no admin URL", self.url))?;
         let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)

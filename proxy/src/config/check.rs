@@ -6,8 +6,8 @@ use std::path::Path;
 use tracing_subscriber::EnvFilter;
 
 use super::known::nearest;
-use super::{ChainConfig, CheckpointConfig, CheckpointSource, Config, ConfigError, Origin, RpcConfig, Size};
-use super::{StoreConfig, SyncConfig, p2p, upstreams};
+use super::{ChainConfig, Config, ConfigError, Origin, RpcConfig, Size, StoreConfig, SyncConfig};
+use super::{checkpoint, p2p, upstreams};
 
 /// Chains that are built in.
 const CHAINS: [&str; 5] = ["ethereum", "sepolia", "polygon", "amoy", "dev"];
@@ -39,7 +39,7 @@ pub(super) fn check(config: &Config, origins: Origins<'_>) -> Result<(), ConfigE
     rules.chain(&config.chain)?;
     rules.store(&config.store)?;
     upstreams::check(config, &rules)?;
-    rules.checkpoint(&config.checkpoint)?;
+    checkpoint::check(config, &rules)?;
     rules.sync(&config.sync)?;
     rules.rpc(&config.rpc)?;
     p2p::check(config, &rules)?;
@@ -110,22 +110,6 @@ impl Rules<'_> {
             let depth = store.finality_depth;
             format!("`store.tip_blocks_max` is {tip}; it must be more than `store.finality_depth`, {depth}")
         })
-    }
-
-    fn checkpoint(&self, checkpoint: &CheckpointConfig) -> Result<(), ConfigError> {
-        let (number, hash) = (checkpoint.number.is_some(), checkpoint.hash.is_some());
-        match checkpoint.source {
-            CheckpointSource::Static => self.ensure(number && hash, "checkpoint.source", || {
-                "`checkpoint.source` is \"static\", which needs `checkpoint.number` and `checkpoint.hash`"
-                    .to_owned()
-            }),
-            CheckpointSource::Upstream => {
-                let path = if number { "checkpoint.number" } else { "checkpoint.hash" };
-                self.ensure(!number && !hash, path, || {
-                    format!("`{path}` is for `checkpoint.source = \"static\"`; set that, or remove it")
-                })
-            }
-        }
     }
 
     fn sync(&self, sync: &SyncConfig) -> Result<(), ConfigError> {

@@ -7,23 +7,11 @@ use super::layer::{Kind, Node};
 use super::{Config, ConfigError};
 
 /// Keys that the documentation names and this version does not have yet.
-const PLANNED: [&str; 12] = [
-    "auth",
-    "tls",
-    "limits",
-    "cluster",
-    "snapshot",
-    "guard",
-    "telemetry",
-    "checkpoint.l1_urls",
-    "checkpoint.beacon_urls",
-    "checkpoint.file",
-    "checkpoint.signers",
-    "checkpoint.threshold",
-];
+const PLANNED: [&str; 8] =
+    ["auth", "tls", "limits", "cluster", "snapshot", "guard", "telemetry", "checkpoint.beacon_urls"];
 
 /// Values that the documentation names and this version does not have yet.
-const PLANNED_VALUES: [(&str, &[&str]); 1] = [("checkpoint.source", &["ethereum-l1", "beacon", "signed"])];
+const PLANNED_VALUES: [(&str, &[&str]); 1] = [("checkpoint.source", &["beacon"])];
 
 /// A suggestion differs from the key in at most so many letters.
 const DISTANCE_MAX: usize = 2;

@@ -20,6 +20,10 @@ pub fn show(config: &Config) -> String {
             *value = REDACTED.to_owned();
         }
     }
+    let checkpoint = &mut config.checkpoint;
+    for url in checkpoint.l1_urls.iter_mut().chain(&mut checkpoint.heimdall_urls) {
+        *url = redact(url);
+    }
     toml::to_string_pretty(&config).unwrap_or_else(|error| format!("# not TOML: {error}\n"))
 }
 

@@ -1,29 +1,39 @@
-//! Where trust starts.
+//! Where trust starts, and who vouches for what follows.
 //!
-//! `static` is what the operator names. `upstream` is trust on first use: what the sources agree to be final when the
-//! store is new; it is said loudly, persisted, and from then on as good as a static one. Nothing is stored before a
-//! checkpoint is known, and none is ever replaced by what a source says later.
+//! * `static`: what the operator names
+//! * `upstream` ([`first_use`]): what the sources agree to be final when the store is new; said loudly
+//! * `signed` ([`signed`]): a file with enough signatures of configured signers
+//! * `ethereum-l1` ([`l1`]): Polygon's checkpoints in its contract on Ethereum, followed for as long as sync runs
+//!
+//! Whichever it was, it is persisted with its proof, and from then on as good as a static one: nothing is stored
+//! before a checkpoint is known, none is ever replaced by what a source says later, and a restart needs nobody.
+
+mod authorities;
+mod first_use;
+mod follow;
+mod l1;
+pub mod metrics;
+pub mod record;
+mod signed;
+mod status;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use alloy_primitives::{B256, keccak256};
-use futures_util::future::join_all;
+use alloy_primitives::{Address, B256, U256};
 use hypasis_cache::StoreError;
 use hypasis_chain::BlockId;
+use hypasis_upstream::checkpoint::L1Checkpoint;
 
-use super::agreement::{self, Verdict};
 use super::shared::{Halt, Shared};
 use crate::config::CheckpointSource;
 
+pub(crate) use authorities::{Authorities, follow_heimdall};
+pub(crate) use first_use::{hashes_at, split};
+pub(crate) use follow::run as follow;
+pub(crate) use status::page;
+
 /// Name of the persisted record.
 pub const RECORD: &str = "checkpoint";
-/// How long sources that are slow to answer are waited for once the first one is up.
-const GATHER: Duration = Duration::from_secs(3);
-/// Rest before sources that disagree are asked again.
-const REST: Duration = Duration::from_secs(1);
-/// Longest wait for one source's header.
-const ANSWER: Duration = Duration::from_secs(10);
 
 /// The trusted block, and how it came to be trusted.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -31,77 +41,128 @@ pub struct Checkpoint {
     /// Height and hash.
     #[serde(flatten)]
     pub id: BlockId,
-    /// `static` or `upstream`.
+    /// Who named it.
     pub source: CheckpointSource,
-    /// Ids of the sources that named it (`upstream`).
+    /// Ids of the sources that named it (`upstream`), or whose headers add up to L1's root (`ethereum-l1`).
     pub named_by: Vec<String>,
     /// Seconds since the epoch when it was first trusted.
     pub trusted_at: u64,
+    /// Total difficulty up to and with it, where whoever vouches for it told it.
+    #[serde(default)]
+    pub total_difficulty: Option<U256>,
+    /// Why it is trusted, for sources that prove it.
+    #[serde(default)]
+    pub proof: Option<Proof>,
+}
+
+/// Why a block is trusted.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Proof {
+    /// The root over the headers up to it stands in the contract on L1.
+    #[serde(rename = "ethereum-l1")]
+    EthereumL1 {
+        /// The contract.
+        root_chain: Address,
+        /// The checkpoint as L1 has it.
+        #[serde(flatten)]
+        checkpoint: L1Checkpoint,
+    },
+    /// Enough of the configured signers signed it.
+    Signed {
+        /// Who did.
+        signers: Vec<Address>,
+        /// How many must.
+        threshold: usize,
+        /// Seconds since the epoch when the file was made, as it says.
+        timestamp: u64,
+    },
 }
 
 /// What is to be done with what the operator names and what the store remembers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Start {
     /// This one; the flag says whether it must be persisted.
-    Use(Checkpoint, bool),
-    /// Sources have to be asked.
+    Use(Box<Checkpoint>, bool),
+    /// Somebody has to be asked.
     Ask,
     /// They contradict each other: the operator must decide.
     Refuse(String),
 }
 
-/// Decides from the configuration, the persisted record, and the hash that the store holds at the static height.
+/// Decides from what is named now, the persisted record, and the hash that the store holds at the named height.
 pub fn start(
-    configured: Option<BlockId>,
+    named: Option<Checkpoint>,
     persisted: Option<Checkpoint>,
     held: impl FnOnce(u64) -> Option<B256>,
-    now: u64,
 ) -> Start {
-    let Some(id) = configured else {
-        return persisted.map_or(Start::Ask, |checkpoint| Start::Use(checkpoint, false));
+    let Some(mut named) = named else {
+        return persisted.map_or(Start::Ask, |checkpoint| Start::Use(Box::new(checkpoint), false));
     };
+    let id = named.id;
     if let Some(persisted) = persisted {
         if persisted.id == id {
-            return Start::Use(persisted, false);
+            named.trusted_at = persisted.trusted_at;
+            // What was told of a block once is not forgotten because it is named without it now.
+            named.total_difficulty = named.total_difficulty.or(persisted.total_difficulty);
+            let changed = named != persisted;
+            return Start::Use(Box::new(named), changed);
         }
         if persisted.id.number == id.number {
-            return Start::Refuse(contradiction(id, persisted.id.hash));
+            return Start::Refuse(contradiction(&named, persisted.id.hash));
         }
     }
     match held(id.number) {
-        Some(hash) if hash != id.hash => Start::Refuse(contradiction(id, hash)),
-        _ => {
-            let source = CheckpointSource::Static;
-            Start::Use(Checkpoint { id, source, named_by: Vec::new(), trusted_at: now }, true)
-        }
+        Some(hash) if hash != id.hash => Start::Refuse(contradiction(&named, hash)),
+        _ => Start::Use(Box::new(named), true),
     }
 }
 
-/// Finds the checkpoint; waits for sources where it takes them. `None`: sync must not run.
+/// Finds the checkpoint; waits for those that name it where it takes them. `None`: sync must not run.
 pub(crate) async fn resolve(shared: &Arc<Shared>) -> Result<Option<Checkpoint>, StoreError> {
-    let configured = match (
-        shared.checkpoint_config.source,
-        shared.checkpoint_config.number,
-        shared.checkpoint_config.hash,
-    ) {
-        (CheckpointSource::Static, Some(number), Some(hash)) => Some(BlockId { number, hash }),
-        (CheckpointSource::Static, _, _) => {
-            shared.halt(Halt::Checkpoint, Some("a static checkpoint needs both number and hash".into()));
-            return Ok(None);
-        }
-        (CheckpointSource::Upstream, _, _) => None,
+    let persisted: Option<Checkpoint> =
+        shared.store.record(RECORD)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let config = &shared.checkpoint_config;
+    let named = match config.source {
+        CheckpointSource::Upstream => None,
+        CheckpointSource::Static => match (config.number, config.hash) {
+            (Some(number), Some(hash)) => Some(Checkpoint {
+                id: BlockId { number, hash },
+                source: CheckpointSource::Static,
+                named_by: Vec::new(),
+                trusted_at: now(),
+                total_difficulty: config.total_difficulty,
+                proof: None,
+            }),
+            _ => return refuse(shared, "a static checkpoint needs both number and hash".into()),
+        },
+        CheckpointSource::Signed => match signed::read(config, shared.spec.chain_id) {
+            Ok(checkpoint) => Some(checkpoint),
+            Err(error) if error.is_gone() && is_from(&persisted, CheckpointSource::Signed) => {
+                tracing::warn!(%error, "The checkpoint file is gone; what it said at an earlier start is still trusted");
+                None
+            }
+            Err(error) => return refuse(shared, error.to_string()),
+        },
+        CheckpointSource::EthereumL1 => match (shared.authorities.l1(), &persisted) {
+            (Some(l1), Some(persisted)) if l1::is_proven_by(persisted, l1.root_chain()) => None,
+            (Some(l1), _) => Some(l1::first(shared, l1).await),
+            (None, _) => {
+                let why = shared.authorities.why_not().unwrap_or("no L1 endpoint is configured");
+                return refuse(shared, format!("the source ethereum-l1 cannot be used: {why}"));
+            }
+        },
     };
-    let persisted = shared.store.record(RECORD)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    let held = configured.map(|id| shared.store.view().by_number(id.number)).transpose()?.flatten();
-    match start(configured, persisted, |_| held.map(|block| block.id.hash), now()) {
-        Start::Use(checkpoint, false) => Ok(Some(checkpoint)),
-        Start::Use(checkpoint, true) => persist(shared, checkpoint).map(Some),
-        Start::Refuse(reason) => {
-            shared.halt(Halt::Checkpoint, Some(reason));
-            Ok(None)
-        }
+    let held = match &named {
+        Some(named) => shared.store.view().by_number(named.id.number)?,
+        None => None,
+    };
+    match start(named, persisted, |_| held.map(|block| block.id.hash)) {
+        Start::Use(checkpoint, false) => Ok(Some(*checkpoint)),
+        Start::Use(checkpoint, true) => persist(shared, *checkpoint).map(Some),
+        Start::Refuse(reason) => refuse(shared, reason),
         Start::Ask => {
-            let checkpoint = ask(shared).await;
+            let checkpoint = first_use::ask(shared).await;
             tracing::warn!(
                 number = checkpoint.id.number,
                 hash = %checkpoint.id.hash,
@@ -114,77 +175,41 @@ pub(crate) async fn resolve(shared: &Arc<Shared>) -> Result<Option<Checkpoint>, 
     }
 }
 
-/// Asks the sources until they agree.
-async fn ask(shared: &Shared) -> Checkpoint {
-    let mut watch = shared.sources.watch();
-    let all_up = async {
-        while shared.sources.opinions().is_empty() {
-            watch.changed().await;
-        }
-        let everybody = async {
-            while shared.sources.opinions().len() < shared.sources.len() {
-                watch.changed().await;
-            }
-        };
-        let _ = tokio::time::timeout(GATHER, everybody).await;
-    };
-    all_up.await;
-    loop {
-        if let Some(height) =
-            agreement::settled_height(&shared.sources.opinions(), shared.store_config.finality_depth)
-        {
-            let answers = hashes_at(shared, height).await;
-            match agreement::weigh(&answers) {
-                Verdict::Agreed(hash, others) => {
-                    let named =
-                        answers.iter().filter(|(id, _)| !others.contains(id)).map(|(id, _)| id.to_string());
-                    shared.halt(Halt::Agreement, None);
-                    return Checkpoint {
-                        id: BlockId { number: height, hash },
-                        source: CheckpointSource::Upstream,
-                        named_by: named.collect(),
-                        trusted_at: now(),
-                    };
-                }
-                Verdict::Split(said) => shared.halt(Halt::Agreement, Some(split(height, &said))),
-                Verdict::Silent => {}
-            }
-        }
-        tokio::time::sleep(REST).await;
-    }
+fn refuse(shared: &Shared, reason: String) -> Result<Option<Checkpoint>, StoreError> {
+    shared.halt(Halt::Checkpoint, Some(reason));
+    Ok(None)
 }
 
-/// The hash that each source names for a settled height; those that do not answer in time have no say.
-pub(crate) async fn hashes_at(shared: &Shared, height: u64) -> Vec<(Arc<str>, B256)> {
-    let asked = shared.sources.opinions().into_iter().filter_map(|opinion| {
-        let reaches = opinion.heads.latest.is_some_and(|id| id.number >= height);
-        let source = shared.sources.by_id(&opinion.source).filter(|_| reaches)?;
-        Some(async move {
-            let answer = tokio::time::timeout(ANSWER, source.headers(height, 1)).await;
-            let headers = answer.ok()?.ok()?;
-            Some((opinion.source, keccak256(headers.first()?)))
-        })
-    });
-    join_all(asked).await.into_iter().flatten().collect()
-}
-
-/// Says who named what.
-pub(crate) fn split(height: u64, said: &[(Arc<str>, B256)]) -> String {
-    let said: Vec<String> = said.iter().map(|(source, hash)| format!("{source} says {hash}")).collect();
-    format!("sources contradict each other on block {height}: {}", said.join(", "))
+fn is_from(persisted: &Option<Checkpoint>, source: CheckpointSource) -> bool {
+    persisted.as_ref().is_some_and(|checkpoint| checkpoint.source == source)
 }
 
 fn persist(shared: &Shared, checkpoint: Checkpoint) -> Result<Checkpoint, StoreError> {
-    let bytes = serde_json::to_vec(&checkpoint).map_err(|error| StoreError::Refused(error.to_string()))?;
-    shared.store.put_record(RECORD, &bytes)?;
+    put(shared, RECORD, &checkpoint)?;
+    tracing::info!(
+        number = checkpoint.id.number,
+        hash = %checkpoint.id.hash,
+        source = checkpoint.source.name(),
+        "Trust starts at this block"
+    );
     Ok(checkpoint)
 }
 
-fn contradiction(id: BlockId, held: B256) -> String {
+/// Writes a record.
+fn put(shared: &Shared, name: &str, value: &impl serde::Serialize) -> Result<(), StoreError> {
+    let bytes = serde_json::to_vec(value).map_err(|error| StoreError::Refused(error.to_string()))?;
+    shared.store.put_record(name, &bytes)
+}
+
+fn contradiction(named: &Checkpoint, held: B256) -> String {
+    let BlockId { number, hash } = named.id;
+    let way_out = match named.source {
+        CheckpointSource::Static => "Correct `checkpoint.hash`, or use another data directory",
+        _ => "Use another data directory, or another source",
+    };
     format!(
-        "the configured checkpoint {} at height {} contradicts the store, which holds {held} there. Correct \
-         `checkpoint.hash`, or use another data directory",
-        id.hash, id.number
+        "the checkpoint {hash} at height {number} (source {}) contradicts the store, which holds {held} there. {way_out}",
+        named.source.name()
     )
 }
 

@@ -15,7 +15,8 @@ use tokio::sync::watch;
 use super::Parts;
 use super::agreement::Opinion;
 use super::budget::Budget;
-use super::checkpoint::Checkpoint;
+use super::checkpoint::metrics::Metrics as CheckpointMetrics;
+use super::checkpoint::{Authorities, Checkpoint};
 use super::difficulty::Totals;
 use super::kept::Kept;
 use super::metrics::{self, Metrics};
@@ -54,6 +55,8 @@ pub(crate) enum Halt {
     Window,
     /// Links contradict what is held.
     Links,
+    /// A checkpoint's root contradicts what is held.
+    Root,
     /// The store only reads.
     Store,
     /// A task ended that never should.
@@ -73,6 +76,8 @@ pub(crate) struct Shared {
     pub(crate) kept: Kept,
     pub(crate) served: ServedHead,
     pub(crate) metrics: Metrics,
+    pub(crate) checkpoint_metrics: CheckpointMetrics,
+    pub(crate) authorities: Authorities,
     pub(crate) budget: Budget,
     pub(crate) state: Mutex<State>,
     /// What is known of total difficulties.
@@ -83,6 +88,8 @@ pub(crate) struct Shared {
     changed: watch::Sender<u64>,
     /// Turns true when everything must end.
     stop: watch::Sender<bool>,
+    /// Turns true when what is settled was found to contradict those who vouch for it.
+    contradicted: watch::Sender<bool>,
     publishing: Mutex<()>,
     block_bytes: AtomicU64,
     linked: Mutex<VecDeque<(u64, Arc<Vec<B256>>)>>,
@@ -110,8 +117,10 @@ pub(crate) struct State {
 // === impl Shared ===
 
 impl Shared {
-    pub(crate) fn new(parts: Parts, metrics: Metrics) -> Self {
+    pub(crate) fn new(parts: Parts, metrics: Metrics, checkpoint_metrics: CheckpointMetrics) -> Self {
         Self {
+            authorities: Authorities::new(&parts.checkpoint, &parts.spec),
+            checkpoint_metrics,
             budget: Budget::new(parts.config.memory.0.bytes()),
             sources: Sources::new(parts.sources, metrics.clone()),
             kept: Kept::default(),
@@ -128,6 +137,7 @@ impl Shared {
             heimdall: watch::Sender::default(),
             changed: watch::Sender::new(0),
             stop: watch::Sender::new(false),
+            contradicted: watch::Sender::new(false),
             publishing: Mutex::default(),
             block_bytes: AtomicU64::new(BLOCK_BYTES_FIRST),
             linked: Mutex::default(),
@@ -158,6 +168,16 @@ impl Shared {
     pub(crate) async fn stopped(&self) {
         // The sender lives in `self`, so this ends only by the value.
         let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
+    }
+
+    /// Ends all filling: it would go on building on what is wrong. Serving goes on.
+    pub(crate) fn contradict(&self) {
+        self.contradicted.send_replace(true);
+    }
+
+    /// Waits until all filling must end for that.
+    pub(crate) async fn contradicted(&self) {
+        let _ = self.contradicted.subscribe().wait_for(|contradicted| *contradicted).await;
     }
 
     /// Records why a part of sync stopped; `None` when the reason is gone. Says so once.

@@ -1,5 +1,7 @@
 //! The configuration: layers in order, errors with their place and the way out, no secret shown.
 
+mod checkpoint;
+
 use std::fs;
 use std::path::PathBuf;
 
@@ -154,12 +156,12 @@ fn unknown_keys_are_errors_with_place_and_suggestion() {
             "hypasis.toml:1:2: `auth` is not built yet; remove it; a later version has it",
         ),
         (
-            "[checkpoint]\nsource = 'ethereum-l1'",
-            "hypasis.toml:2:1: `checkpoint.source = \"ethereum-l1\"` is not built yet; a later version has it",
+            "[checkpoint]\nsource = 'beacon'",
+            "hypasis.toml:2:1: `checkpoint.source = \"beacon\"` is not built yet; a later version has it",
         ),
         (
-            "checkpoint.l1_urls = []",
-            "hypasis.toml:1:12: `checkpoint.l1_urls` is not built yet; remove it; a later version has it",
+            "checkpoint.beacon_urls = []",
+            "hypasis.toml:1:12: `checkpoint.beacon_urls` is not built yet; remove it; a later version has it",
         ),
     ] {
         assert_eq!(error_of(text), expected);

@@ -120,6 +120,10 @@ fn files_that_cannot_be_read_and_values_that_mean_nothing_have_their_exit_codes(
         (&["run", "--checkpoint", "foo"], 64),
         (&["run", "--checkpoint", "static:x:0x00"], 64),
         (&["run", "--checkpoint", "static:1:zz"], 78),
+        (&["run", "--checkpoint", "signed:"], 64),
+        (&["run", "--checkpoint", "signed:cp.json"], 78),
+        (&["run", "--checkpoint", "ethereum-l1"], 78),
+        (&["run", "--checkpoint", "upstream:1"], 64),
         (&["run", "--http", "nonsense"], 78),
     ] {
         let output = hypasis(arguments);

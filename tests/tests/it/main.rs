@@ -5,12 +5,14 @@
 mod anvil;
 mod archives;
 mod bor;
+mod checkpoint_files;
 mod command_line;
 mod crash;
 mod data_folder;
 mod development;
 mod draining;
 mod geth;
+mod l1;
 mod liars;
 mod many_connections;
 mod metrics;

@@ -119,6 +119,23 @@ impl Client {
             .unwrap_or(Err(ClientError::Timeout(timeout)))
     }
 
+    /// Gets a path below the URL's own, of a REST interface, and takes as much of the answer as `bound` allows within
+    /// `timeout`.
+    pub(crate) async fn get(
+        &self,
+        path: &str,
+        bound: Bound<'_>,
+        timeout: Duration,
+    ) -> Result<Answer, ClientError> {
+        let uri = self.target.below(path).map_err(ClientError::Connect)?;
+        let mut request = self.request(Bytes::new());
+        *request.method_mut() = Method::GET;
+        *request.uri_mut() = uri;
+        tokio::time::timeout(timeout, self.exchange(request, bound))
+            .await
+            .unwrap_or(Err(ClientError::Timeout(timeout)))
+    }
+
     fn request(&self, body: Bytes) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;

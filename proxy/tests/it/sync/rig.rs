@@ -179,6 +179,7 @@ impl Setup {
             source: CheckpointSource::Static,
             number: Some(id.number),
             hash: Some(id.hash),
+            ..CheckpointConfig::default()
         };
         self
     }

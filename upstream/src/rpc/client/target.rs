@@ -63,6 +63,13 @@ impl Target {
         &self.path
     }
 
+    /// A path below the URL's own; the URL's query, where a key may be, stays behind it.
+    pub(super) fn below(&self, path: &str) -> Result<Uri, &'static str> {
+        let base = self.path.path().trim_end_matches('/');
+        let query = self.path.query().map(|query| format!("?{query}")).unwrap_or_default();
+        format!("{base}{path}{query}").parse().map_err(|_| "its URL is malformed")
+    }
+
     pub(super) fn is_tls(&self) -> bool {
         self.tls
     }
