@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, U256};
 use bytes::Bytes;
-use hypasis_chain::BlockId;
+use hypasis_chain::{BlockId, ChainSpec};
 
 pub use self::block::{Trust, Verified};
 use self::core::Core;
@@ -70,6 +70,8 @@ pub struct Options {
     pub direct_reads: bool,
     /// Most blocks that the tip window may hold over all forks.
     pub tip_blocks_max: usize,
+    /// The chain's rules, which say beside which blocks a state sync may stand. Without them there are none.
+    pub spec: Option<Arc<ChainSpec>>,
 }
 
 // === impl Store ===
@@ -132,9 +134,24 @@ impl Store {
         senders::put_senders(&self.core, blocks)
     }
 
-    /// Stores what lies outside the roots of history blocks (ascending).
-    pub fn put_extra(&self, blocks: &[(u64, Bytes)]) -> Result<(), StoreError> {
-        senders::put_extra(&self.core, blocks)
+    /// Stores what lies outside the roots of history blocks in `range`, whose headers and bodies are held; `blocks`
+    /// ascend. Heights that have it are passed over.
+    pub fn put_extra(
+        &self,
+        range: RangeInclusive<u64>,
+        blocks: &[(BlockId, Bytes)],
+    ) -> Result<(), StoreError> {
+        senders::put_extra(&self.core, range, blocks)
+    }
+
+    /// Whether the chain has, or had, state syncs that stand beside blocks, so that [`Kind::Extra`] is kept.
+    pub fn keeps_extra(&self) -> bool {
+        self.core.keeps_extra()
+    }
+
+    /// Whether something may stand beside the block at `number`.
+    pub fn may_have_extra(&self, number: u64) -> bool {
+        self.core.may_have_extra(number)
     }
 
     /// Heights whose bodies are held in history but whose senders are not.

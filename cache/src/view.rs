@@ -70,6 +70,7 @@ impl View {
     pub fn covers(&self, kind: Kind, number: u64) -> bool {
         match self.moment.window.canonical_at(number) {
             Some(block) if block.holds(kind) => true,
+            _ if kind == Kind::Extra && !self.core.may_have_extra(number) => true,
             _ => self.moment.coverage.of(kind).contains(number),
         }
     }
@@ -160,7 +161,8 @@ impl View {
         self.read(Kind::Receipts, block)
     }
 
-    /// What lies outside the roots, as it was stored.
+    /// What lies outside the roots, as it was stored ([`hypasis_chain::bor::state_sync`]); `None` where it is not
+    /// known, or where there can be none.
     pub fn extra(&self, block: &BlockRef) -> Result<Option<Bytes>, StoreError> {
         self.read(Kind::Extra, block)
     }

@@ -9,8 +9,11 @@ mod json;
 mod state_sync;
 mod transaction;
 
+use alloy_primitives::B256;
 use bytes::Bytes;
 
+use crate::block::BlockId;
+use crate::bor::state_sync::{TRANSACTION_TYPE, derived_hash};
 use crate::rlp::{write_list, write_string, write_uint, write_uint256};
 use json::{BlockJson, HeaderJson, LogJson, ReceiptJson, TransactionJson, WithdrawalJson};
 
@@ -69,13 +72,43 @@ pub fn header(block_json: &str) -> Result<Bytes, RebuildError> {
 /// Body RLP from a block with full transactions; `uncles` are the header RLPs of its uncles in order. A state-sync
 /// transaction of Bor that is outside the roots is left out.
 pub fn body(block_json: &str, uncles: &[Bytes]) -> Result<Bytes, RebuildError> {
+    body_with(block_json, uncles, None)
+}
+
+/// The hash of the block's state-sync transaction of type 0x7f (PIP-74), whose JSON does not hold what is hashed: it
+/// has to be fetched raw for [`body_with`].
+pub fn state_sync_inside(block_json: &str) -> Result<Option<B256>, RebuildError> {
+    let json: BlockJson<'_> = parse(block_json)?;
+    let Some(last) = json.transactions.last() else { return Ok(None) };
+    let kind = last.kind.map_or(Ok(0), |kind| hex::short("type", Some(kind)))?;
+    if kind != u64::from(TRANSACTION_TYPE) {
+        return Ok(None);
+    }
+    let hash = last.hash.and_then(|hash| hash.parse().ok());
+    hash.map(Some).ok_or(RebuildError::Field("hash"))
+}
+
+/// [`body`] with the envelope of its last transaction, if that is a state sync of type 0x7f.
+pub fn body_with(
+    block_json: &str,
+    uncles: &[Bytes],
+    state_sync: Option<&[u8]>,
+) -> Result<Bytes, RebuildError> {
     let json: BlockJson<'_> = parse(block_json)?;
     if json.uncles.len() != uncles.len() {
         return Err(RebuildError::Uncles);
     }
     let mut transactions = Vec::with_capacity(block_json.len() / 2);
-    for transaction in covered(&json.transactions, TransactionJson::is_outside_roots) {
+    let listed = covered(&json.transactions, TransactionJson::is_outside_roots);
+    let listed = match (listed.split_last(), state_sync) {
+        (Some((_, rest)), Some(_)) => rest,
+        _ => listed,
+    };
+    for transaction in listed {
         transaction::write(transaction, &mut transactions)?;
+    }
+    if let Some(envelope) = state_sync {
+        write_string(&mut transactions, envelope);
     }
     let mut out = Vec::with_capacity(transactions.len().saturating_add(64));
     write_list(&mut out, &transactions);
@@ -100,6 +133,43 @@ pub fn receipts(receipts_json: &str) -> Result<Bytes, RebuildError> {
         write_receipt(receipt, &mut out)?;
     }
     Ok(list(&out))
+}
+
+/// What stands beside the block `id`, from the result of `eth_getBlockReceipts` (or of single receipts put into an
+/// array): the receipt of a state sync in slim form ([`crate::bor::state_sync`]), or `None` if the node shows none.
+/// Before it, how many receipts there are that the roots cover.
+pub fn beside(receipts_json: &str, id: BlockId) -> Result<(usize, Option<Bytes>), RebuildError> {
+    let receipts: Vec<ReceiptJson<'_>> = parse(receipts_json)?;
+    let inside = covered(&receipts, ReceiptJson::is_outside_roots).len();
+    let Some(last) = receipts.get(inside) else { return Ok((inside, None)) };
+    if !last.is_of(id) {
+        return Err(RebuildError::Field("transactionHash"));
+    }
+    let mut out = Vec::with_capacity(receipts_json.len() / 2);
+    write_receipt(last, &mut out)?;
+    Ok((inside, Some(out.into())))
+}
+
+/// Whether the last transaction of a block, from the result of `eth_getBlockBy*` in either form, is the one that
+/// stands beside it.
+pub fn shows_beside(block_json: &str, id: BlockId) -> Result<bool, RebuildError> {
+    #[derive(serde::Deserialize)]
+    struct Shown<'a> {
+        #[serde(borrow)]
+        transactions: Vec<ShownTransaction<'a>>,
+    }
+    #[derive(serde::Deserialize)]
+    #[serde(untagged)]
+    enum ShownTransaction<'a> {
+        Hash(&'a str),
+        Full { hash: &'a str },
+    }
+    let shown: Shown<'_> = parse(block_json)?;
+    let hash = shown.transactions.last().map(|last| match last {
+        ShownTransaction::Hash(hash) | ShownTransaction::Full { hash } => *hash,
+    });
+    let hash = hash.and_then(|hash| hash.parse::<B256>().ok());
+    Ok(hash == Some(derived_hash(id.number, id.hash)))
 }
 
 /// The items without the last one, if that is outside the roots.

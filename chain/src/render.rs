@@ -21,6 +21,7 @@ use alloy_primitives::{Address, B256, U256};
 
 use crate::body::Body;
 use crate::header::Header;
+use crate::receipt::Receipt;
 use crate::rlp::RlpError;
 use crate::sender;
 use crate::spec::{ChainSpec, Family};
@@ -30,7 +31,7 @@ pub use block::{block, header, uncle};
 pub use log::{LogFilter, logs};
 pub use profile::{Client, Profile};
 pub use receipt::{block_receipts, receipt};
-pub use state_sync::is_settled;
+pub use state_sync::{bor_block_receipt, is_settled};
 pub use transaction::transaction;
 
 /// Why a result was not rendered.
@@ -63,6 +64,22 @@ pub struct Parts<'a> {
     pub transaction_hashes: Option<&'a [B256]>,
     /// Difficulty of the chain up to and including this block, where it is known. Only some clients show it.
     pub total_difficulty: Option<U256>,
+    /// What stands beside the block.
+    pub beside: Beside<'a>,
+}
+
+/// Polygon's state sync before Madhugiri (PIP-74): a transaction that RPC shows as the block's last and neither body
+/// nor roots hold.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Beside<'a> {
+    /// There may be one: the list of transactions, the receipts and the logs (which the header's bloom does not cover
+    /// either) are not known then.
+    Unknown,
+    /// There is none.
+    #[default]
+    Nothing,
+    /// Its receipt.
+    Receipt(Receipt<'a>),
 }
 
 // === impl Parts ===
@@ -76,6 +93,7 @@ impl<'a> Parts<'a> {
         header: Header<'a>,
         body: Body<'a>,
     ) -> Self {
+        let beside = if is_settled(spec, &header) { Beside::Nothing } else { Beside::Unknown };
         Self {
             spec,
             profile,
@@ -85,6 +103,16 @@ impl<'a> Parts<'a> {
             senders: None,
             transaction_hashes: None,
             total_difficulty: None,
+            beside,
+        }
+    }
+
+    /// The receipt of the state sync beside the block, if there is one; refuses where that is not known.
+    fn receipt_beside(&self) -> Result<Option<&Receipt<'a>>, RenderError> {
+        match &self.beside {
+            Beside::Unknown => Err(RenderError::Unknown("state sync beside the block")),
+            Beside::Nothing => Ok(None),
+            Beside::Receipt(receipt) => Ok(Some(receipt)),
         }
     }
 

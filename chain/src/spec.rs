@@ -5,6 +5,7 @@
 //! engine's section in a genesis file) it says, and the fields that depend on it pass through.
 
 pub mod blobs;
+mod bootnodes;
 mod config;
 pub mod forks;
 mod known;
@@ -17,6 +18,7 @@ use crate::genesis::{self, GenesisFile};
 use crate::header::Header;
 
 pub use blobs::{BlobParams, BlobSchedule};
+pub use bootnodes::Entrance;
 pub use forks::{Activation, Fork, Forks};
 
 /// A chain: identity, forks, blob schedule, genesis. Fork-dependent questions are methods, so that families with

@@ -108,6 +108,7 @@ fn library(path: &std::path::Path, transactions: u32) -> (Library, Vec<BlockId>)
         genesis_hash: None,
         direct_reads: false,
         tip_blocks_max: 1_024,
+        spec: None,
     };
     let store = Store::open(&options).unwrap();
     let mut part = store.begin_part(0..=BLOCKS - 1, vec![Kind::Header, Kind::Body, Kind::Receipts]).unwrap();

@@ -12,7 +12,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alloy_primitives::B256;
 use anyhow::{Context, Result};
 use hypasis_cache::{OpenError, Options, Store};
 use hypasis_chain::ChainSpec;
@@ -63,7 +62,7 @@ impl App {
         };
         let plan = chain::resolve(&config).await?;
         let spec = Arc::new(plan.spec);
-        let store = open_store(&config, spec.chain_id, spec.genesis_hash).await?;
+        let store = open_store(&config, &spec).await?;
         let mut upstreams = upstreams::build(&config, &spec, plan.dev).await?;
         let peer_sources = PeerSources::new(upstreams::peers(&config)?);
         if p2p_listener.is_some() {
@@ -194,7 +193,7 @@ pub fn offline(
     let mut alone = config.clone();
     alone.upstream.clear();
     let plan = tokio::runtime::Builder::new_current_thread().build()?.block_on(chain::resolve(&alone))?;
-    let store = open(&options(config, plan.spec.chain_id, plan.spec.genesis_hash))?;
+    let store = open(&options(config, Arc::new(plan.spec.clone())))?;
     Ok((store, plan.spec))
 }
 
@@ -228,8 +227,8 @@ fn local(listener: &TcpListener) -> SocketAddr {
     listener.local_addr().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)))
 }
 
-async fn open_store(config: &Config, chain_id: u64, genesis_hash: Option<B256>) -> Result<Store> {
-    let options = options(config, chain_id, genesis_hash);
+async fn open_store(config: &Config, spec: &Arc<ChainSpec>) -> Result<Store> {
+    let options = options(config, spec.clone());
     std::fs::create_dir_all(&config.store.data_dir)
         .with_context(|| format!("store.data_dir = {} cannot be made", config.store.data_dir.display()))?;
     let opened =
@@ -237,13 +236,14 @@ async fn open_store(config: &Config, chain_id: u64, genesis_hash: Option<B256>) 
     Ok(opened?)
 }
 
-fn options(config: &Config, chain_id: u64, genesis_hash: Option<B256>) -> Options {
+fn options(config: &Config, spec: Arc<ChainSpec>) -> Options {
     Options {
         path: config.store.data_dir.join("store"),
         memory: config.store.memory.bytes() / DATABASE_SHARE,
-        chain_id,
-        genesis_hash,
+        chain_id: spec.chain_id,
+        genesis_hash: spec.genesis_hash,
         direct_reads: config.store.direct_reads,
         tip_blocks_max: config.store.tip_blocks_max,
+        spec: Some(spec),
     }
 }

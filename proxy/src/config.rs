@@ -25,6 +25,7 @@ use hypasis_chain::Level;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use checkpoint::parse_total;
 pub use checkpoint::{CheckpointConfig, CheckpointSource};
 pub use document::{default_text, schema};
 pub use error::{ConfigError, EXIT_CONFIG};

@@ -4,9 +4,10 @@
 //! * [`listener`], [`dialer`]: connections; [`peers`]: who has a seat; [`session`]: one peer from hello to farewell
 //! * [`status`]: what this node says of itself; [`serve`]: headers, bodies and receipts from the store;
 //!   [`forward`]: what the store lacks
-//! * [`gossip`]: transactions passed on
+//! * [`announce`]: new blocks told of; [`gossip`]: transactions passed on
 
 mod address;
+pub mod announce;
 mod dialer;
 pub mod discovery;
 pub mod forward;
@@ -34,6 +35,7 @@ use hypasis_cache::Store;
 use hypasis_chain::{ChainSpec, Level};
 use hypasis_upstream::Source;
 use hypasis_upstream::peer::{PeerHandle, PeerId, PeerSource};
+use hypasis_wire::eth::Dialect;
 use hypasis_wire::node::NodeRecord;
 use prometheus_client::registry::Registry;
 use secp256k1::SecretKey;
@@ -41,6 +43,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use self::announce::Herald;
 use self::discovery::Discovery;
 use self::forward::Forward;
 use self::gossip::Gossip;
@@ -107,6 +110,8 @@ struct Room {
     presence: Presence,
     library: Library,
     gossip: Option<Gossip>,
+    /// Where the chain is followed by announcements.
+    herald: Option<Herald>,
     discovery: Option<Discovery>,
     sources: HashMap<PeerId, Arc<PeerSource>>,
     everyone: Arc<PeerSource>,
@@ -177,7 +182,8 @@ impl P2p {
         let upstreams = sources.upstreams.iter().map(|(node, _)| *node);
         let limits = Limits::new(&config, upstreams, descriptors());
         let peers = Peers::new(key.id(), limits, metrics.clone());
-        let discovery = discover(&config, &key, address, &presence, data_dir, registry, stopped).await?;
+        let discovery =
+            discover(&config, &spec, &key, address, &presence, data_dir, registry, stopped).await?;
         let forward = Forward::new(forward::Parts {
             sources: sync.sources(),
             checks: Checks::new(Level::Full, spec.clone()),
@@ -187,6 +193,7 @@ impl P2p {
         });
         let library = Library::new(store, served, forward);
         let gossip = config.relay_transactions.then(|| relay(spec, registry));
+        let herald = (presence.dialect == Dialect::Bor).then(|| Herald::new(metrics.clone()));
         let configured = configured(&config, sources.upstreams.iter().map(|(node, _)| *node));
         let room = Room {
             key: key.secret(),
@@ -196,6 +203,7 @@ impl P2p {
             presence,
             library,
             gossip,
+            herald,
             discovery,
             sources: sources.upstreams.into_iter().map(|(node, source)| (node.id, source)).collect(),
             everyone: sources.everyone,
@@ -210,14 +218,23 @@ impl P2p {
     }
 
     /// Serves until `stopped` turns true; then every peer is told, and known nodes are written to disk.
-    pub async fn run(self, stopped: watch::Receiver<bool>) {
+    pub async fn run(self, mut stopped: watch::Receiver<bool>) {
         let Self { room, listener, configured } = self;
         let mut tasks = JoinSet::new();
         tasks.spawn(listener::run(room.clone(), listener, stopped.clone()));
         tasks.spawn(dialer::run(room.clone(), configured, stopped.clone()));
         if let Some(gossip) = room.gossip.clone() {
             let (served, store) = (room.presence.served().clone(), room.presence.store().clone());
-            tasks.spawn(gossip.run(served, store, stopped));
+            tasks.spawn(gossip.run(served, store, stopped.clone()));
+        }
+        if let Some(herald) = room.herald.clone() {
+            let (served, store) = (room.presence.served().clone(), room.presence.store().clone());
+            tasks.spawn(async move {
+                tokio::select! {
+                    () = herald.run(store, served) => {}
+                    _ = stopped.wait_for(|stop| *stop) => {}
+                }
+            });
         }
         while tasks.join_next().await.is_some() {}
         if let Some(discovery) = &room.discovery {
@@ -293,6 +310,7 @@ fn descriptors() -> usize {
 /// Starts discovery, if any version of it is configured.
 async fn discover(
     config: &P2pConfig,
+    spec: &ChainSpec,
     key: &NodeKey,
     address: SocketAddr,
     presence: &Presence,
@@ -315,7 +333,9 @@ async fn discover(
         accepts: Arc::new(move |fork: &ForkId| {
             judge.fork_filter().is_some_and(|filter| filter.validate(*fork).is_ok())
         }),
-        bootnodes: config.bootnodes(),
+        bootnodes: config.bootnodes_of(spec),
+        dns: config.dns_of(spec),
+        dns_server: None,
         versions,
         table_file: data_dir.join("nodes"),
         stopped,

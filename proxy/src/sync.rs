@@ -14,6 +14,7 @@ mod backward;
 pub mod budget;
 pub mod checkpoint;
 pub mod difficulty;
+mod extra;
 pub mod forward;
 pub mod gaps;
 mod headers;
@@ -175,6 +176,7 @@ impl Sync {
         spawn(&mut tasks, &stop, checkpoint::follow(shared.clone()));
         spawn(&mut tasks, &stop, senders::run(shared.clone()));
         spawn(&mut tasks, &stop, difficulty::run(shared.clone()));
+        spawn(&mut tasks, &stop, extra::run(shared.clone()));
         spawn(&mut tasks, &stop, space::run(shared.clone()));
         let (forward, backward) = (&shared.config.forward, &shared.config.backward);
         for _ in 0..if forward.enabled { forward.workers.max(1) } else { 0 } {

@@ -9,4 +9,5 @@ pub mod load;
 pub mod memory;
 pub mod nginx;
 pub mod peers;
+pub mod syncing;
 pub mod table;

@@ -44,6 +44,7 @@ pub struct Node {
     miner: Option<(Address, B256)>,
     static_nodes: Vec<String>,
     peers_max: usize,
+    state_sync_logs: bool,
 }
 
 /// A running Bor.
@@ -78,6 +79,7 @@ impl Node {
             miner: None,
             static_nodes: Vec::new(),
             peers_max: 10,
+            state_sync_logs: false,
         }
     }
 
@@ -96,6 +98,12 @@ impl Node {
     /// Stays connected with this node.
     pub fn static_node(mut self, enode: &str) -> Self {
         self.static_nodes.push(enode.to_owned());
+        self
+    }
+
+    /// Shows the logs of state syncs that stand beside blocks in `eth_getLogs`.
+    pub fn showing_state_sync_logs(mut self) -> Self {
+        self.state_sync_logs = true;
         self
     }
 
@@ -152,6 +160,9 @@ impl Node {
             "--verbosity",
             "4",
         ]);
+        if self.state_sync_logs {
+            command.arg("--bor.logs");
+        }
         if let Some((address, secret)) = self.miner {
             let (password, address) = (unlockable(&program, &data, secret), address.to_string());
             command.args(["--mine", "--miner.etherbase", &address, "--unlock", &address]);
@@ -214,6 +225,11 @@ impl Bor {
         let address = self.address;
         let head = || number(&call(address, "eth_blockNumber", json!([]))["result"]);
         self.process.until(|_| head() >= height, limit, &format!("to have block {height}"));
+    }
+
+    /// Waits until `ready` says so.
+    pub fn until(&mut self, mut ready: impl FnMut() -> bool, limit: Duration, what: &str) {
+        self.process.until(|_| ready(), limit, what);
     }
 
     /// Its `enode://…`.

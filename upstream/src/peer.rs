@@ -7,6 +7,7 @@
 //! Many peers are one source, but each answers for itself: who fails rests alone, who lies is banned alone, and the
 //! next one is asked the same (`round`). What a peer says to have counts once it has shown it (`seats`, `proof`).
 
+mod beside;
 mod fetch;
 mod handle;
 mod proof;

@@ -29,6 +29,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use hypasis_chain::ChainSpec;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -248,7 +249,18 @@ impl Pool {
 
     /// The nodes as sources of history, one each.
     pub fn sources(&self) -> Vec<Arc<dyn Source>> {
-        let source = |node: &Arc<Node>| Arc::new(RpcSource::new(Arc::clone(node))) as Arc<dyn Source>;
+        self.sources_by(None)
+    }
+
+    /// The nodes as sources of history, one each, of a chain with these rules: beside blocks that may have one, they
+    /// are asked for state syncs too.
+    pub fn sources_of(&self, spec: &Arc<ChainSpec>) -> Vec<Arc<dyn Source>> {
+        self.sources_by(Some(spec))
+    }
+
+    fn sources_by(&self, spec: Option<&Arc<ChainSpec>>) -> Vec<Arc<dyn Source>> {
+        let source =
+            |node: &Arc<Node>| Arc::new(RpcSource::new(Arc::clone(node), spec.cloned())) as Arc<dyn Source>;
         self.shared.nodes.iter().map(source).collect()
     }
 

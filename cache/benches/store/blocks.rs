@@ -35,6 +35,7 @@ pub(crate) fn store(path: &Path, memory: u64, direct_reads: bool) -> Store {
         genesis_hash: None,
         direct_reads,
         tip_blocks_max: 1_024,
+        spec: None,
     };
     Store::open(&options).unwrap()
 }

@@ -9,6 +9,7 @@ use alloy_primitives::{B256, keccak256};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use hypasis_chain::BlockId;
+use hypasis_chain::bor::state_sync;
 use parking_lot::{Mutex, MutexGuard};
 use rocksdb::{ColumnFamily, DB, DBRawIterator, ReadOptions, WriteBatch, WriteOptions};
 
@@ -164,6 +165,16 @@ impl Core {
         }
         rows.status().map_err(|error| self.index_failed(family, &error))?;
         Ok(None)
+    }
+
+    /// Whether the chain has, or had, something beside its blocks.
+    pub(crate) fn keeps_extra(&self) -> bool {
+        self.options.spec.as_ref().is_some_and(|spec| state_sync::are_beside(spec))
+    }
+
+    /// Whether something may stand beside the block at `number`.
+    pub(crate) fn may_have_extra(&self, number: u64) -> bool {
+        self.options.spec.as_ref().is_some_and(|spec| state_sync::may_stand_beside(spec, number))
     }
 
     /// Hash of the history block at `number`.

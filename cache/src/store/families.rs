@@ -192,7 +192,12 @@ fn values(table: &mut BlockBasedOptions) {
     table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
 }
 
+/// Filter and index are cut into pages too: those of a large file are megabytes, which the cache could not keep, so
+/// that each lookup read them anew.
 fn prefixed(options: &mut Options, table: &mut BlockBasedOptions, prefix: usize) {
+    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    table.set_partition_filters(true);
+    table.set_pin_top_level_index_and_filter(true);
     options.set_prefix_extractor(SliceTransform::create_fixed_prefix(prefix));
     options.set_memtable_prefix_bloom_ratio(0.05);
     table.set_whole_key_filtering(false);

@@ -24,6 +24,7 @@ pub(crate) enum TipPart {
     Receipts = 3,
     Senders = 4,
     Hashes = 5,
+    Extra = 6,
     /// Above all parts; only to seek past a block.
     End = 0xff,
 }

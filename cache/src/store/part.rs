@@ -6,6 +6,7 @@
 //! the intent is taken back (one synced batch); readers see it. A crash before the batch leaves an intent, whose
 //! range the next start deletes; a crash after it leaves a whole part.
 
+mod extra;
 mod index;
 mod lane;
 
@@ -21,8 +22,9 @@ use bytes::Bytes;
 use hypasis_chain::{Block, BlockId, Body};
 use rocksdb::{IngestExternalFileOptions, WriteBatch};
 
+use self::extra::Settled;
 use self::index::IndexKeys;
-use self::lane::Lanes;
+use self::lane::{Lanes, Row};
 use super::block::{Trust, Verified};
 use super::core::Core;
 use super::error::StoreError;
@@ -50,7 +52,7 @@ pub struct PartWriter {
     locations: IndexKeys,
     /// Heights that this part will have written, for kinds that not every block brings.
     senders: Ranges,
-    extra: Ranges,
+    extra: Settled,
     scratch: PathBuf,
     reservation: Option<u64>,
 }
@@ -76,6 +78,10 @@ impl PartWriter {
         if kinds.contains(&Kind::Body) && !kinds.contains(&Kind::Senders) {
             kinds.push(Kind::Senders);
         }
+        let blocks = kinds.contains(&Kind::Body) || kinds.contains(&Kind::Receipts);
+        if blocks && core.keeps_extra() && !kinds.contains(&Kind::Extra) {
+            kinds.push(Kind::Extra);
+        }
         let serial = core.next_serial();
         let Some(reservation) = core.reserve(&range, &kinds) else {
             return StoreError::refused(format!("some of {range:?} is being written already"));
@@ -90,7 +96,7 @@ impl PartWriter {
             hashes: IndexKeys::default(),
             locations: IndexKeys::default(),
             senders: Ranges::default(),
-            extra: Ranges::default(),
+            extra: Settled::from(*range.start()),
             scratch,
             reservation: Some(reservation),
             core,
@@ -103,7 +109,8 @@ impl PartWriter {
 
     /// Appends the next height. What is held already is not written again, but must agree.
     pub fn append(&mut self, block: &Verified) -> Result<(), StoreError> {
-        let Verified { block: Block { id, header, body, receipts, .. }, transaction_hashes, senders } = block;
+        let Verified { block: Block { id, header, body, receipts, extra }, transaction_hashes, senders } =
+            block;
         self.expect(id)?;
         let number = id.number;
         let receipts = match (self.writes(Kind::Receipts, number), receipts) {
@@ -133,6 +140,9 @@ impl PartWriter {
         if let Some(senders) = senders.as_ref().filter(|_| self.writes(Kind::Senders, number)) {
             self.push_senders(number, senders)?;
         }
+        if self.kinds.contains(&Kind::Extra) {
+            self.push_extra(id, body, extra.as_ref())?;
+        }
         self.advance();
         Ok(())
     }
@@ -155,10 +165,17 @@ impl PartWriter {
         Ok(())
     }
 
-    /// Appends what lies outside the next height's roots (for parts of kind extra only).
-    pub(super) fn append_extra(&mut self, number: u64, extra: &Bytes) -> Result<(), StoreError> {
-        self.push(Family::Extra, number, extra.clone())?;
-        self.extra.insert(number..=number);
+    /// Appends what lies outside the next height's roots, if it is known (for parts of kind extra only).
+    pub(super) fn append_extra(&mut self, number: u64, extra: Option<&Bytes>) -> Result<(), StoreError> {
+        let extra = extra.filter(|_| self.core.may_have_extra(number));
+        let hash = extra.map(|_| self.core.history_hash(number)).transpose()?.flatten();
+        match hash {
+            Some(hash) => {
+                let body = self.core.value(Family::Bodies, number)?.unwrap_or_default();
+                self.push_extra(&BlockId { number, hash }, &body, extra)?;
+            }
+            None => self.push_extra(&BlockId { number, hash: B256::ZERO }, &[], None)?,
+        }
         self.advance();
         Ok(())
     }
@@ -226,7 +243,7 @@ impl PartWriter {
             let ranges = coverage.of_mut(*kind);
             match kind {
                 Kind::Senders => *ranges = ranges.union(&self.senders),
-                Kind::Extra => *ranges = ranges.union(&self.extra),
+                Kind::Extra => *ranges = ranges.union(&self.extra.heights(*written.end())),
                 _ => ranges.insert(written.clone()),
             }
             meta::put_coverage(&mut batch, meta, *kind, ranges);
@@ -297,12 +314,17 @@ impl PartWriter {
             return Ok(());
         }
         let bytes: Vec<u8> = senders.iter().flat_map(|sender| sender.0.0).collect();
-        self.push(Family::Senders, number, bytes.into())
+        let run = self.senders.run(number).map(|run| *run.start());
+        self.push_row(Family::Senders, Row { number, run, value: bytes.into() })
     }
 
     fn push(&mut self, family: Family, number: u64, value: Bytes) -> Result<(), StoreError> {
-        self.bytes = self.bytes.saturating_add(value.len() as u64);
-        self.lanes.push(family, number, value).map_err(|error| self.core.failed(error))
+        self.push_row(family, Row { number, run: None, value })
+    }
+
+    fn push_row(&mut self, family: Family, row: Row) -> Result<(), StoreError> {
+        self.bytes = self.bytes.saturating_add(row.value.len() as u64);
+        self.lanes.push(family, row).map_err(|error| self.core.failed(error))
     }
 
     fn expect(&self, id: &BlockId) -> Result<(), StoreError> {

@@ -1,10 +1,12 @@
 //! What is filled in after the blocks: senders, and what lies outside the roots.
 
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use bytes::Bytes;
-use hypasis_chain::Body;
+use hypasis_chain::{BlockId, Body};
 
 use super::SECTION;
 use super::core::Core;
@@ -31,54 +33,55 @@ pub(super) fn put_senders(core: &Arc<Core>, blocks: &[(u64, Vec<Address>)]) -> R
             return StoreError::refused(format!("block {number} has another number of senders"));
         }
     }
-    for run in runs(&wanted, |(number, _)| *number) {
-        write(
-            core,
-            Kind::Senders,
-            run,
-            |(number, _)| *number,
-            |part, (number, senders)| part.append_senders(*number, senders),
-        )?;
+    for run in runs(&wanted) {
+        let (Some((first, _)), Some((last, _))) = (run.first(), run.last()) else { continue };
+        let mut part = PartWriter::begin(Arc::clone(core), *first..=*last, &[Kind::Senders])?;
+        for (number, senders) in run {
+            part.append_senders(*number, senders)?;
+        }
+        part.finish_each(&[])?;
     }
     Ok(())
 }
 
-/// Stores what lies outside the roots of history blocks, ascending. Heights that have it are passed over.
-pub(super) fn put_extra(core: &Arc<Core>, blocks: &[(u64, Bytes)]) -> Result<(), StoreError> {
-    let moment = core.moment();
-    let missing = moment.coverage.of(Kind::Header).difference(moment.coverage.of(Kind::Extra));
-    let wanted: Vec<_> = blocks.iter().filter(|(number, _)| missing.contains(*number)).collect();
-    for run in runs(&wanted, |(number, _)| *number) {
-        write(
-            core,
-            Kind::Extra,
-            run,
-            |(number, _)| *number,
-            |part, (number, extra)| part.append_extra(*number, extra),
-        )?;
-    }
-    Ok(())
-}
-
-fn write<T>(
+/// Stores what lies outside the roots of history blocks in `range`, ascending. Heights that have it are passed over,
+/// as are those without header or body.
+pub(super) fn put_extra(
     core: &Arc<Core>,
-    kind: Kind,
-    run: &[&T],
-    number: impl Fn(&T) -> u64,
-    append: impl Fn(&mut PartWriter, &T) -> Result<(), StoreError>,
+    range: RangeInclusive<u64>,
+    blocks: &[(BlockId, Bytes)],
 ) -> Result<(), StoreError> {
-    let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(()) };
-    let mut part = PartWriter::begin(Arc::clone(core), number(first)..=number(last), &[kind])?;
-    for row in run {
-        append(&mut part, row)?;
+    let coverage = core.moment().coverage.clone();
+    let blocks: BTreeMap<u64, (B256, &Bytes)> =
+        blocks.iter().map(|(id, extra)| (id.number, (id.hash, extra))).collect();
+    let whole = coverage.of(Kind::Header).intersection(coverage.of(Kind::Body));
+    let missing = whole.intersection(&Ranges::from_iter([range])).difference(coverage.of(Kind::Extra));
+    for run in missing.iter().flat_map(sections) {
+        let mut part = PartWriter::begin(Arc::clone(core), run.clone(), &[Kind::Extra])?;
+        for number in run {
+            let extra = blocks.get(&number);
+            if let Some((hash, _)) = extra
+                && core.history_hash(number)? != Some(*hash)
+            {
+                return StoreError::refused(format!("history holds another block {number}"));
+            }
+            part.append_extra(number, extra.map(|(_, extra)| *extra))?;
+        }
+        part.finish_each(&[])?;
     }
-    part.finish_each(&[])
+    Ok(())
+}
+
+/// Cuts heights at the borders of sections.
+pub(super) fn sections(run: RangeInclusive<u64>) -> impl Iterator<Item = RangeInclusive<u64>> {
+    let (from, to) = run.into_inner();
+    (from / SECTION..=to / SECTION).map(move |section| {
+        let start = section.saturating_mul(SECTION);
+        start.max(from)..=start.saturating_add(SECTION - 1).min(to)
+    })
 }
 
 /// Cuts ascending rows into unbroken runs that stay inside a section.
-fn runs<'a, T>(rows: &'a [&'a T], number: impl Fn(&T) -> u64) -> impl Iterator<Item = &'a [&'a T]> {
-    rows.chunk_by(move |one, next| {
-        let (one, next) = (number(one), number(next));
-        one.checked_add(1) == Some(next) && one / SECTION == next / SECTION
-    })
+fn runs<'a, T>(rows: &'a [&'a (u64, T)]) -> impl Iterator<Item = &'a [&'a (u64, T)]> {
+    rows.chunk_by(|(one, _), (next, _)| one.checked_add(1) == Some(*next) && one / SECTION == next / SECTION)
 }

@@ -9,6 +9,7 @@ mod window;
 use std::sync::Arc;
 
 use alloy_primitives::B256;
+use hypasis_chain::bor::state_sync;
 use hypasis_chain::{BlockId, Header};
 use rocksdb::{IteratorMode, WriteBatch};
 
@@ -32,7 +33,7 @@ pub(super) fn insert(core: &Core, blocks: &[Verified], trust: &Trust) -> Result<
     let mut window = Window::clone(&moment.window);
     let mut batch = WriteBatch::default();
     for block in blocks {
-        let tip = TipBlock::of(block, trust)?;
+        let tip = TipBlock::of(core, block, trust)?;
         if window.get(&tip.id.hash).is_none_or(|held| tip.says_more_than(held)) {
             put_block(core, &mut batch, block, &tip)?;
             window.insert(tip);
@@ -75,6 +76,14 @@ fn put_block(
     batch.put_cf(rows, keys::tip(id, TipPart::Hashes), hashes);
     for (position, hash) in (0_u32..).zip(&verified.transaction_hashes) {
         batch.put_cf(transactions, keys::tip_transaction(hash, id), position.to_be_bytes());
+    }
+    if let Some(extra) = block.extra.as_ref().filter(|_| core.may_have_extra(id.number)) {
+        batch.put_cf(rows, keys::tip(id, TipPart::Extra), extra);
+        if extra.as_ref() != state_sync::NONE {
+            let position = u32::try_from(verified.transaction_hashes.len()).unwrap_or(u32::MAX);
+            let hash = state_sync::derived_hash(id.number, id.hash);
+            batch.put_cf(transactions, keys::tip_transaction(&hash, id), position.to_be_bytes());
+        }
     }
     Ok(())
 }
@@ -216,7 +225,7 @@ fn damaged(core: &Core, what: &str) {
 // === impl TipBlock ===
 
 impl TipBlock {
-    fn of(verified: &Verified, trust: &Trust) -> Result<Self, StoreError> {
+    fn of(core: &Core, verified: &Verified, trust: &Trust) -> Result<Self, StoreError> {
         let Verified { block, transaction_hashes, senders } = verified;
         let id = block.id;
         let Some(header) = Header::parse(&block.header).ok().filter(|header| header.number() == id.number)
@@ -229,7 +238,15 @@ impl TipBlock {
         {
             return StoreError::refused(format!("block {} has another number of transactions", id.number));
         }
+        let extra = match &block.extra {
+            _ if !core.may_have_extra(id.number) => true,
+            None => false,
+            Some(extra) => match state_sync::check(extra) {
+                Ok(()) => true,
+                Err(fault) => return StoreError::refused(format!("block {}: {fault}", id.number)),
+            },
+        };
         let (receipts, senders) = (block.receipts.is_some(), senders.is_some());
-        Ok(Self { id, parent: header.parent_hash(), receipts, senders, trust: trust.clone() })
+        Ok(Self { id, parent: header.parent_hash(), receipts, extra, senders, trust: trust.clone() })
     }
 }

@@ -2,6 +2,7 @@
 
 use alloy_primitives::B256;
 use bytes::Bytes;
+use hypasis_chain::bor::state_sync;
 use hypasis_chain::{BlockId, Body};
 
 use super::hot::HotKey;
@@ -70,11 +71,21 @@ impl View {
             }
             let Some(block) = self.by_number(number)? else { return Ok(None) };
             let Some(body) = self.read(Kind::Body, &block)? else { return Ok(None) };
-            let transaction = Body::parse(&body).ok().and_then(|body| body.transaction(position as usize));
-            let found =
-                transaction.and_then(Result::ok).is_some_and(|transaction| transaction.hash() == *hash);
+            let Ok(body) = Body::parse(&body) else { return Ok(None) };
+            let found = match body.transaction(position as usize) {
+                Some(transaction) => transaction.is_ok_and(|transaction| transaction.hash() == *hash),
+                None => position as usize == body.transaction_count() && self.is_beside(&block, hash)?,
+            };
             Ok(found.then_some((block, position)))
         })
+    }
+
+    /// Whether the transaction with that hash stands beside the block.
+    fn is_beside(&self, block: &BlockRef, hash: &B256) -> Result<bool, StoreError> {
+        if state_sync::derived_hash(block.id.number, block.id.hash) != *hash {
+            return Ok(false);
+        }
+        Ok(self.extra(block)?.is_some_and(|extra| extra.as_ref() != state_sync::NONE))
     }
 
     pub(super) fn history(&self, kind: Kind, number: u64) -> Result<Option<Bytes>, StoreError> {
@@ -97,6 +108,7 @@ impl View {
         let bytes = match row {
             Some(bytes) => bytes,
             None if kind == Kind::Senders => Bytes::new(),
+            None if kind == Kind::Extra && !self.core.may_have_extra(number) => return Ok(None),
             None => {
                 self.core.health.damaged(number, kind.name());
                 return Err(StoreError::Damaged { number, what: "a row is gone" });
@@ -151,8 +163,7 @@ pub(super) fn places(kind: Kind) -> Option<(Family, TipPart)> {
         Kind::Body => Some((Family::Bodies, TipPart::Body)),
         Kind::Receipts => Some((Family::Receipts, TipPart::Receipts)),
         Kind::Senders => Some((Family::Senders, TipPart::Senders)),
-        // A tip block has none.
-        Kind::Extra => Some((Family::Extra, TipPart::End)),
+        Kind::Extra => Some((Family::Extra, TipPart::Extra)),
         Kind::Index | Kind::Logs => None,
     }
 }

@@ -68,7 +68,8 @@ impl View {
                 Some((_, bytes)) => (bytes, true),
                 None => {
                     rows.status().map_err(|error| self.core.read_failed(number, &error))?;
-                    if kind != Kind::Senders {
+                    let none = kind == Kind::Extra && !self.core.may_have_extra(number);
+                    if kind != Kind::Senders && !none {
                         self.core.health.damaged(number, kind.name());
                         return Err(StoreError::Damaged { number, what: "a row is gone" });
                     }

@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy_primitives::B256;
 use hypasis_cache::{Options, Store, Verified};
+use hypasis_chain::bor::state_sync;
 
 use crate::support::{assert_held, chain, fill, ids, open, options, trust};
 
@@ -123,6 +124,10 @@ fn check(store: &Store, acknowledged: &[String], cycle: u64) {
         let body = view.body(&block).unwrap().unwrap();
         for transaction in hypasis_chain::Body::parse(&body).unwrap().transactions() {
             assert_eq!(view.transaction(&transaction.unwrap().hash()).unwrap().unwrap().0, block);
+        }
+        if view.extra(&block).unwrap().is_some_and(|extra| extra.as_ref() != state_sync::NONE) {
+            let hash = state_sync::derived_hash(block.id.number, block.id.hash);
+            assert_eq!(view.transaction(&hash).unwrap().unwrap().0, block);
         }
         parent = Some(block.id.hash);
     }

@@ -12,6 +12,7 @@ mod coverage;
 mod damage;
 mod disk;
 mod disk_full;
+mod extra;
 mod history;
 mod kill;
 mod memory;

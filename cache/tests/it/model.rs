@@ -6,7 +6,7 @@ use alloy_primitives::B256;
 use hypasis_cache::{Store, StoreError, Verified};
 use proptest::prelude::*;
 
-use crate::support::{FULL, assert_held, chain, fill, ids, open, trust};
+use crate::support::{FULL, assert_held, beside, chain, fill, ids, open, trust};
 
 /// Heights that the model plays with: history below, the tip above, forks from some heights.
 const HEIGHTS: u64 = 24;
@@ -125,12 +125,14 @@ impl Model {
                 Some(block) => assert_held(&view, block),
                 None => {
                     assert_eq!(view.by_number(number).unwrap(), None);
-                    for hash in &trunk[number as usize].transaction_hashes {
+                    let missed = &trunk[number as usize];
+                    for hash in missed.transaction_hashes.iter().chain(&beside(&missed.block)) {
                         assert_eq!(view.transaction(hash).unwrap(), None);
                     }
                 }
             }
         }
+        store.verify(0..=u64::MAX, false, &mut |range, why| panic!("{range:?}: {why}")).unwrap();
         let head = self.tip.values().next_back().or_else(|| self.history.values().next_back());
         assert_eq!(view.head(), head.map(|block| block.block.id));
     }

@@ -40,6 +40,7 @@ fn files_are_whole_before_the_intent_and_taken_in_before_coverage() {
         Family::Headers,
         Family::Bodies,
         Family::Receipts,
+        Family::Extra,
         Family::Senders,
         Family::HashNumber,
         Family::TxLocation,

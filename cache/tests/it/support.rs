@@ -1,13 +1,16 @@
 //! Blocks and stores to test with.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, keccak256};
 use bytes::Bytes;
 use hypasis_cache::store::trace::Observer;
 use hypasis_cache::{Kind, Options, Store, Trust, Verified, View};
+use hypasis_chain::bor::{BorConfig, BorFork, Schedule, state_sync};
 use hypasis_chain::rlp::{write_list, write_string, write_uint};
-use hypasis_chain::{Block, BlockId, Body, Level, Receipts, roots};
+use hypasis_chain::spec::Family;
+use hypasis_chain::{Block, BlockId, Body, ChainSpec, Level, Receipts, roots};
 
 /// All that a full block brings.
 pub(crate) const FULL: [Kind; 4] = [Kind::Header, Kind::Body, Kind::Receipts, Kind::Index];
@@ -52,14 +55,60 @@ pub(crate) fn options(path: &Path) -> Options {
         genesis_hash: None,
         direct_reads: false,
         tip_blocks_max: 64,
+        spec: Some(bor()),
     }
+}
+
+/// Blocks of a sprint.
+pub(crate) const SPRINT: u64 = 4;
+
+/// First height at which state syncs stand inside of blocks.
+pub(crate) const MADHUGIRI: u64 = 1_000;
+
+/// A chain in Bor's form, so that something stands beside some blocks in every test.
+pub(crate) fn bor() -> Arc<ChainSpec> {
+    let bor = BorConfig {
+        sprint: Schedule::new([(0, SPRINT)]),
+        forks: [(BorFork::Madhugiri, MADHUGIRI)].into(),
+        ..BorConfig::default()
+    };
+    Arc::new(ChainSpec { family: Family::Bor, bor: Some(bor), ..ChainSpec::unknown(1337, None) })
+}
+
+/// The hash of the transaction beside the block, if there is one.
+pub(crate) fn beside(block: &Block) -> Option<B256> {
+    let there = block.extra.as_ref().is_some_and(|extra| extra.as_ref() != state_sync::NONE);
+    there.then(|| state_sync::derived_hash(block.id.number, block.id.hash))
+}
+
+/// What stands beside the block at `number`: at every other sprint's first block a state sync that logs.
+fn extra(number: u64, fork: u64, gas: u64) -> Option<Bytes> {
+    if !state_sync::may_stand_beside(&bor(), number) {
+        return None;
+    }
+    if number % (2 * SPRINT) != 0 {
+        return Some(Bytes::from_static(state_sync::NONE));
+    }
+    let (mut topics, mut log, mut logs, mut receipt, mut out) =
+        <(Vec<_>, Vec<_>, Vec<_>, Vec<_>, Vec<_>)>::default();
+    write_string(&mut topics, &[7; 32]);
+    write_string(&mut log, &[1; 20]);
+    write_list(&mut log, &topics);
+    write_string(&mut log, &[number.to_be_bytes(), fork.to_be_bytes()].concat());
+    write_list(&mut logs, &log);
+    for value in [0, 1, gas] {
+        write_uint(&mut receipt, value);
+    }
+    write_list(&mut receipt, &logs);
+    write_list(&mut out, &receipt);
+    Some(out.into())
 }
 
 pub(crate) fn open(path: &Path) -> Store {
     Store::open(&options(path)).unwrap()
 }
 
-pub(crate) fn open_observed(path: &Path, observer: std::sync::Arc<dyn Observer>) -> Store {
+pub(crate) fn open_observed(path: &Path, observer: Arc<dyn Observer>) -> Store {
     Store::open_observed(&options(path), observer).unwrap()
 }
 
@@ -100,7 +149,7 @@ pub(crate) fn block(number: u64, parent: B256, fork: u64, transactions: u64) -> 
             header: header.into(),
             body: body.into(),
             receipts: Some(slim.into()),
-            extra: None,
+            extra: extra(number, fork, 21_000 * transactions),
         },
         transaction_hashes: hashes,
         senders: Some(senders),
@@ -163,7 +212,10 @@ pub(crate) fn assert_held(view: &View, block: &Verified) {
     assert_eq!(view.body(&by_number).unwrap().unwrap(), block.block.body);
     assert_eq!(view.receipts(&by_number).unwrap(), block.block.receipts);
     assert_eq!(view.senders(&by_number).unwrap(), block.senders);
-    for (position, hash) in (0..).zip(&block.transaction_hashes) {
+    assert_eq!(view.extra(&by_number).unwrap(), block.block.extra);
+    assert!(view.covers(Kind::Extra, id.number));
+    let beside = beside(&block.block);
+    for (position, hash) in (0..).zip(block.transaction_hashes.iter().chain(&beside)) {
         assert_eq!(view.transaction(hash).unwrap(), Some((by_number, position)));
     }
 }
@@ -174,7 +226,7 @@ pub(crate) fn assert_missed(view: &View, block: &Verified) {
     assert!(FULL.iter().all(|kind| !view.covers(*kind, id.number)));
     assert_eq!(view.by_number(id.number).unwrap(), None);
     assert_eq!(view.by_hash(&id.hash).unwrap(), None);
-    for hash in &block.transaction_hashes {
+    for hash in block.transaction_hashes.iter().chain(&beside(&block.block)) {
         assert_eq!(view.transaction(hash).unwrap(), None);
     }
 }
@@ -189,10 +241,11 @@ pub(crate) fn assert_claims_hold(view: &View, blocks: &[Verified]) {
             continue;
         };
         assert_eq!(held.id, block.block.id);
-        let parts: [(Kind, Option<Bytes>, Option<Bytes>); 3] = [
+        let parts: [(Kind, Option<Bytes>, Option<Bytes>); 4] = [
             (Kind::Header, view.header(&held).unwrap(), Some(block.block.header.clone())),
             (Kind::Body, view.body(&held).unwrap(), Some(block.block.body.clone())),
             (Kind::Receipts, view.receipts(&held).unwrap(), block.block.receipts.clone()),
+            (Kind::Extra, view.extra(&held).unwrap(), block.block.extra.clone()),
         ];
         for (kind, found, right) in parts {
             assert_eq!(found, right.filter(|_| view.covers(kind, number)), "{kind:?} of {number}");
@@ -201,6 +254,11 @@ pub(crate) fn assert_claims_hold(view: &View, blocks: &[Verified]) {
             for hash in &block.transaction_hashes {
                 assert!(view.transaction(hash).unwrap().is_some());
             }
+        }
+        if let Some(hash) = beside(&block.block) {
+            let found = view.transaction(&hash).unwrap().is_some();
+            let held = view.covers(Kind::Extra, number);
+            assert_eq!(found, held && view.covers(Kind::Index, number), "beside {number}");
         }
     }
 }

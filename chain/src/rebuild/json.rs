@@ -1,8 +1,10 @@
 //! The JSON of blocks and receipts, borrowed from the text. Absent and `null` are the same.
 
+use alloy_primitives::B256;
 use serde::Deserialize;
 
-use super::state_sync;
+use super::{hex, state_sync};
+use crate::block::BlockId;
 
 /// What `eth_getBlockBy*` says of a header.
 #[derive(Deserialize)]
@@ -143,6 +145,12 @@ impl ReceiptJson<'_> {
     /// Whether no root covers it.
     pub(super) fn is_outside_roots(&self) -> bool {
         state_sync::is_outside_roots(self.transaction_hash, self.block_number, self.block_hash)
+    }
+
+    /// Whether it says that it is of that block.
+    pub(super) fn is_of(&self, id: BlockId) -> bool {
+        let hash = self.block_hash.and_then(|hash| hash.parse::<B256>().ok());
+        hash == Some(id.hash) && hex::short("blockNumber", self.block_number) == Ok(id.number)
     }
 }
 

@@ -4,7 +4,7 @@ use alloy_primitives::{B256, U256};
 
 use super::json::{close, data, fixed, put, quantity, quantity_of, quantity256};
 use super::profile::BlockField as Field;
-use super::{Parts, Profile, RenderError, is_settled, transaction};
+use super::{Parts, Profile, RenderError, state_sync, transaction};
 use crate::body::Body;
 use crate::header::{Header, field};
 use crate::rlp::{Item, write_list_prefix};
@@ -15,9 +15,7 @@ const HEADER_FIELDS_KNOWN: usize = field::REQUESTS_HASH + 1;
 /// A block as of `eth_getBlockBy*`.
 pub fn block(out: &mut Vec<u8>, parts: &Parts<'_>, full: bool) -> Result<(), RenderError> {
     parts.check_fork()?;
-    if !is_settled(parts.spec, &parts.header) {
-        return Err(RenderError::Unknown("state sync beside the block"));
-    }
+    parts.receipt_beside()?;
     let total_difficulty = parts.total_difficulty;
     let view = View { hash: parts.hash, header: &parts.header, body: Some(&parts.body), total_difficulty };
     view.check()?;
@@ -210,6 +208,10 @@ fn write_hashes(out: &mut Vec<u8>, parts: &Parts<'_>) -> Result<(), RenderError>
     for (index, transaction) in parts.body.transactions().enumerate() {
         out.push(b',');
         fixed(out, &parts.hash_of(&transaction?, index).0);
+    }
+    if parts.receipt_beside()?.is_some() {
+        out.push(b',');
+        fixed(out, &state_sync::beside(parts).hash.0);
     }
     close(out, start, *b"[]");
     Ok(())

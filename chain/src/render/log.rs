@@ -4,9 +4,10 @@ use alloy_primitives::{Address, B256};
 
 use super::json::{close, data, fixed, put, quantity};
 use super::profile::LogField as Field;
-use super::{Parts, RenderError, is_settled};
+use super::transaction::View;
+use super::{Parts, RenderError, state_sync};
 use crate::header::Header;
-use crate::receipt::{Log, Receipts};
+use crate::receipt::{Log, Receipt, Receipts};
 use crate::rlp::{Item, RlpError};
 use crate::transaction::Transaction;
 
@@ -63,31 +64,21 @@ pub fn logs(
     count: &mut usize,
 ) -> Result<(), RenderError> {
     parts.check_fork()?;
-    if !is_settled(parts.spec, &parts.header) {
-        return Err(RenderError::Unknown("state sync beside the block"));
-    }
+    let beside = parts.receipt_beside()?;
     let mut index = 0_u64;
     let mut transactions = parts.body.transactions();
     for (transaction_index, receipt) in receipts.iter().enumerate() {
         let transaction = transactions.next().ok_or(RenderError::Unknown("transaction of a receipt"))??;
-        let mut matching = Matching { parts, transaction, transaction_index, hash: None };
-        for item in receipt?.log_items() {
-            let item = item?;
-            if filter.wants(address_of(&item)?) {
-                let log = Log::parse(item)?;
-                if filter.wants_topics(&log)? {
-                    if *count > 0 {
-                        out.push(b',');
-                    }
-                    matching.write(out, &log, index)?;
-                    *count = count.saturating_add(1);
-                }
-            }
-            index = index.saturating_add(1);
-        }
+        let mut matching = Matching { parts, transaction: Some(transaction), transaction_index, hash: None };
+        matching.search(out, &receipt?, filter, &mut index, count)?;
     }
     if transactions.next().is_some() {
         return Err(RenderError::Unknown("receipt of a transaction"));
+    }
+    if let Some(receipt) = beside {
+        let View { index: transaction_index, hash, .. } = state_sync::beside(parts);
+        let mut matching = Matching { parts, transaction: None, transaction_index, hash: Some(hash) };
+        matching.search(out, receipt, filter, &mut index, count)?;
     }
     Ok(())
 }
@@ -162,7 +153,8 @@ pub(super) fn write(
 /// The transaction whose logs are being looked through; hashed only once one of them matches.
 struct Matching<'a> {
     parts: &'a Parts<'a>,
-    transaction: Transaction<'a>,
+    /// `None` for the one beside the block, whose hash is known.
+    transaction: Option<Transaction<'a>>,
     transaction_index: usize,
     hash: Option<B256>,
 }
@@ -170,10 +162,41 @@ struct Matching<'a> {
 // === impl Matching ===
 
 impl Matching<'_> {
+    /// Appends the transaction's matching logs; `index` is that of its first log in the block.
+    fn search(
+        &mut self,
+        out: &mut Vec<u8>,
+        receipt: &Receipt<'_>,
+        filter: &LogFilter,
+        index: &mut u64,
+        count: &mut usize,
+    ) -> Result<(), RenderError> {
+        for item in receipt.log_items() {
+            let item = item?;
+            if filter.wants(address_of(&item)?) {
+                let log = Log::parse(item)?;
+                if filter.wants_topics(&log)? {
+                    if *count > 0 {
+                        out.push(b',');
+                    }
+                    self.write(out, &log, *index)?;
+                    *count = count.saturating_add(1);
+                }
+            }
+            *index = index.saturating_add(1);
+        }
+        Ok(())
+    }
+
     fn write(&mut self, out: &mut Vec<u8>, log: &Log<'_>, index: u64) -> Result<(), RenderError> {
         let (parts, transaction_index) = (self.parts, self.transaction_index);
-        let hash = self.hash.get_or_insert_with(|| parts.hash_of(&self.transaction, transaction_index));
-        let place = Place { transaction_hash: *hash, transaction_index, index };
+        let hash = match (self.hash, &self.transaction) {
+            (Some(hash), _) => hash,
+            (None, Some(transaction)) => parts.hash_of(transaction, transaction_index),
+            (None, None) => return Err(RenderError::Unknown("transaction of a log")),
+        };
+        self.hash = Some(hash);
+        let place = Place { transaction_hash: hash, transaction_index, index };
         write(out, parts, parts.profile.log, log, &place)
     }
 }

@@ -6,12 +6,12 @@ use super::json::{close, data, fixed, put, quantity, quantity256};
 use super::log;
 use super::profile::ReceiptField as Field;
 use super::transaction::{View, write_recipient};
-use super::{Parts, RenderError, is_settled};
+use super::{Parts, RenderError, state_sync};
 use crate::derive::{GAS_PER_BLOB, contract_address};
 use crate::receipt::{Outcome, Receipt, Receipts};
 use crate::rlp::Items;
 use crate::roots::blooms::Blooms;
-use crate::transaction::{Transaction, kind};
+use crate::transaction::kind;
 
 /// One receipt; `false` if the block has none at `index` (then nothing was written).
 pub fn receipt(
@@ -20,18 +20,28 @@ pub fn receipt(
     receipts: &Receipts<'_>,
     index: usize,
 ) -> Result<bool, RenderError> {
-    let Some(transaction) = parts.body.transaction(index).transpose()? else {
-        let settled = is_settled(parts.spec, &parts.header);
-        return if settled { Ok(false) } else { Err(RenderError::Unknown("state sync beside the block")) };
+    let transaction = parts.body.transaction(index).transpose()?;
+    let (view, beside) = match transaction {
+        Some(transaction) => (View::of(parts, transaction, index)?, None),
+        None => match parts.receipt_beside()? {
+            Some(receipt) => (state_sync::beside(parts), Some(*receipt)),
+            None => return Ok(false),
+        },
     };
+    if view.index != index {
+        return Ok(false);
+    }
     parts.check_fork()?;
     let mut place = Place::default();
     let mut all = receipts.iter();
     for before in all.by_ref().take(index) {
         place.pass(&before?);
     }
-    let receipt = all.next().ok_or(MISSING)??;
-    write(out, parts, &receipt, transaction, index, &place, &mut Blooms::default())?;
+    let receipt = match beside {
+        Some(receipt) => receipt,
+        None => all.next().ok_or(MISSING)??,
+    };
+    write(out, parts, &receipt, &view, &place, &mut Blooms::default())?;
     Ok(true)
 }
 
@@ -42,9 +52,7 @@ pub fn block_receipts(
     receipts: &Receipts<'_>,
 ) -> Result<(), RenderError> {
     parts.check_fork()?;
-    if !is_settled(parts.spec, &parts.header) {
-        return Err(RenderError::Unknown("state sync beside the block"));
-    }
+    let beside = parts.receipt_beside()?.copied();
     let mut place = Place::default();
     let mut blooms = Blooms::default();
     let mut receipts = receipts.iter();
@@ -52,11 +60,15 @@ pub fn block_receipts(
     for (index, transaction) in parts.body.transactions().enumerate() {
         let receipt = receipts.next().ok_or(MISSING)??;
         out.push(b',');
-        write(out, parts, &receipt, transaction?, index, &place, &mut blooms)?;
+        write(out, parts, &receipt, &View::of(parts, transaction?, index)?, &place, &mut blooms)?;
         place.pass(&receipt);
     }
     if receipts.next().is_some() {
         return Err(RenderError::Unknown("transaction of a receipt"));
+    }
+    if let Some(receipt) = beside {
+        out.push(b',');
+        write(out, parts, &receipt, &state_sync::beside(parts), &place, &mut blooms)?;
     }
     close(out, start, *b"[]");
     Ok(())
@@ -84,12 +96,10 @@ fn write<'a>(
     out: &mut Vec<u8>,
     parts: &Parts<'_>,
     receipt: &Receipt<'a>,
-    transaction: Transaction<'_>,
-    index: usize,
+    view: &View<'_>,
     place: &Place,
     blooms: &mut Blooms<'a>,
 ) -> Result<(), RenderError> {
-    let view = View::of(parts, transaction, index)?;
     if receipt.kind() != view.kind {
         return Err(RenderError::Unknown("receipt's type"));
     }
@@ -103,13 +113,13 @@ fn write<'a>(
             }
             Field::Logs => {
                 put(out, b",\"logs\":");
-                write_logs(out, parts, receipt, &view, place.logs)?;
+                write_logs(out, parts, receipt, view, place.logs)?;
             }
             Field::LogsBloom => {
                 put(out, b",\"logsBloom\":");
                 data(out, blooms.of(receipt)?.as_slice());
             }
-            field => write_field(out, parts, receipt, &view, field)?,
+            field => write_field(out, parts, receipt, view, field)?,
         }
     }
     close(out, start, *b"{}");
@@ -210,7 +220,7 @@ fn write_field(
     Ok(())
 }
 
-fn write_logs(
+pub(super) fn write_logs(
     out: &mut Vec<u8>,
     parts: &Parts<'_>,
     receipt: &Receipt<'_>,

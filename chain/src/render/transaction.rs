@@ -4,19 +4,22 @@ use alloy_primitives::{Address, B256, U256};
 
 use super::json::{close, data, fixed, put, quantity, quantity_of, quantity256};
 use super::profile::TransactionField as Field;
-use super::{Parts, RenderError, is_settled};
+use super::{Parts, RenderError, state_sync};
 use crate::derive::{effective_gas_price, legacy_chain_id};
 use crate::rlp::Item;
 use crate::transaction::{Fields, Transaction, kind};
 
 /// One transaction; `false` if the block has none at `index` (then nothing was written).
 pub fn transaction(out: &mut Vec<u8>, parts: &Parts<'_>, index: usize) -> Result<bool, RenderError> {
-    let Some(transaction) = parts.body.transaction(index).transpose()? else {
-        let settled = is_settled(parts.spec, &parts.header);
-        return if settled { Ok(false) } else { Err(RenderError::Unknown("state sync beside the block")) };
+    let view = match parts.body.transaction(index).transpose()? {
+        Some(transaction) => View::of(parts, transaction, index)?,
+        None => match parts.receipt_beside()?.map(|_| state_sync::beside(parts)) {
+            Some(beside) if beside.index == index => beside,
+            _ => return Ok(false),
+        },
     };
     parts.check_fork()?;
-    write(out, parts, &View::of(parts, transaction, index)?)?;
+    write(out, parts, &view)?;
     Ok(true)
 }
 
@@ -27,6 +30,10 @@ pub(super) fn write_all(out: &mut Vec<u8>, parts: &Parts<'_>) -> Result<(), Rend
     for (index, transaction) in parts.body.transactions().enumerate() {
         out.push(b',');
         write(out, parts, &View::of(parts, transaction?, index)?)?;
+    }
+    if parts.receipt_beside()?.is_some() {
+        out.push(b',');
+        write(out, parts, &state_sync::beside(parts))?;
     }
     close(out, start, *b"[]");
     Ok(())
@@ -50,6 +57,9 @@ impl<'a> View<'a> {
         transaction: Transaction<'a>,
         index: usize,
     ) -> Result<Self, RenderError> {
+        if let Some(view) = state_sync::inside(parts, &transaction, index) {
+            return Ok(view);
+        }
         let fields = transaction.fields()?.ok_or(RenderError::Unknown("transaction type"))?;
         Ok(Self {
             index,
@@ -60,12 +70,21 @@ impl<'a> View<'a> {
             fields,
         })
     }
+
+    /// All other transactions have fields that somebody signed.
+    pub(super) fn is_state_sync(&self) -> bool {
+        self.fields.unsigned.is_empty()
+    }
 }
 
 fn write(out: &mut Vec<u8>, parts: &Parts<'_>, view: &View<'_>) -> Result<(), RenderError> {
-    let order = parts.profile.transaction.get(usize::from(view.kind));
+    let order = match parts.profile.transaction.get(usize::from(view.kind)) {
+        Some(order) if !view.is_state_sync() => order,
+        _ if view.is_state_sync() => state_sync::order(parts.profile)?,
+        _ => return Err(RenderError::Unknown("transaction type")),
+    };
     let start = out.len();
-    for &field in *order.ok_or(RenderError::Unknown("transaction type"))? {
+    for &field in order {
         write_field(out, parts, view, field)?;
     }
     close(out, start, *b"{}");

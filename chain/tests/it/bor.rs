@@ -7,6 +7,7 @@ mod fork_choice;
 mod headers;
 mod heimdall;
 mod minted;
+mod state_sync;
 
 use bytes::Bytes;
 use hypasis_chain::bor::{Span, Spans};

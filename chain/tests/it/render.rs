@@ -5,6 +5,7 @@ mod execution_apis;
 mod forms;
 mod logs;
 mod mainnet;
+mod state_sync;
 mod unknown;
 
 use alloy_primitives::B256;

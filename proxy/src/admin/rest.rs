@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hypasis_cache::{Kind, Ranges, View};
+use hypasis_cache::{Kind, Ranges, Store, View};
 use hyper::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -28,7 +28,7 @@ pub(super) fn status(parts: &Parts) -> Value {
         "backward_sync": direction(&sync.backward),
         "halted": sync.halted,
         "checkpoint": sync.checkpoint,
-        "coverage": coverage(&view, sync.oldest),
+        "coverage": coverage(&parts.store, &view, sync.oldest),
         "store": {
             "disk_bytes": stats.disk_bytes,
             "free_bytes": stats.free_bytes,
@@ -67,7 +67,7 @@ pub(super) fn gaps(parts: &Parts) -> Value {
     let oldest = parts.sync.status().oldest;
     let head = parts.served.now().latest.or(view.head()).map(|id| id.number);
     let mut kinds = Map::new();
-    for (name, kind) in KEPT {
+    for (name, kind) in kept(&parts.store) {
         let missing = match head {
             Some(head) if head >= oldest => view.ranges(kind).gaps(oldest..=head),
             _ => Vec::new(),
@@ -97,8 +97,13 @@ pub(super) fn peers(parts: &Parts) -> Value {
 const KEPT: [(&str, Kind); 3] =
     [("header", Kind::Header), ("body", Kind::Body), ("receipts", Kind::Receipts)];
 
-fn coverage(view: &View, oldest: u64) -> Value {
-    let kinds = KEPT.into_iter().map(|(name, kind)| (name.to_owned(), intervals(&view.ranges(kind))));
+/// Those, and on chains that have it what stands beside blocks.
+fn kept(store: &Store) -> impl Iterator<Item = (&'static str, Kind)> {
+    KEPT.into_iter().chain(store.keeps_extra().then_some(("extra", Kind::Extra)))
+}
+
+fn coverage(store: &Store, view: &View, oldest: u64) -> Value {
+    let kinds = kept(store).map(|(name, kind)| (name.to_owned(), intervals(&view.ranges(kind))));
     let mut coverage: Map<String, Value> = kinds.collect();
     coverage.insert("oldest".into(), oldest.into());
     Value::Object(coverage)

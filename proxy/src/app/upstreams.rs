@@ -49,7 +49,7 @@ pub(super) async fn probe(config: &Config) -> Result<ProbedChain> {
 /// Builds all upstreams; none needs to be reachable, but archives must be readable.
 pub(super) async fn build(
     config: &Config,
-    spec: &ChainSpec,
+    spec: &Arc<ChainSpec>,
     dev: Option<Arc<DevChain>>,
 ) -> Result<Upstreams> {
     let mut nodes = nodes(config)?;
@@ -77,8 +77,9 @@ pub(super) async fn build(
     let expected = ExpectedChain { chain_id: Some(spec.chain_id), genesis_hash: spec.genesis_hash };
     let pool = Pool::new(&nodes, options, expected)?;
     let fetched_in_process = dev.as_ref().map(|development| development.source.id().clone());
-    sources
-        .extend(pool.sources().into_iter().filter(|source| Some(source.id()) != fetched_in_process.as_ref()));
+    sources.extend(
+        pool.sources_of(spec).into_iter().filter(|source| Some(source.id()) != fetched_in_process.as_ref()),
+    );
     Ok(Upstreams { pool, sources, dev })
 }
 

@@ -14,7 +14,7 @@ use hypasis_upstream::checkpoint::signed::{FILE_BYTES_MAX, Signers};
 
 use super::status::Admin;
 use super::{Failure, print};
-use crate::config::Config;
+use crate::config::{Config, load, parse_total};
 use crate::p2p::key::KeyFile;
 
 #[derive(Debug, Subcommand)]
@@ -47,7 +47,7 @@ pub(super) struct Sign {
     #[arg(long)]
     hash: Option<B256>,
     /// Total difficulty up to and with the block, if it is known
-    #[arg(long)]
+    #[arg(long, value_parser = parse_total)]
     total_difficulty: Option<U256>,
     /// Seconds since the epoch when the checkpoint was made [default: now]
     #[arg(long)]
@@ -58,11 +58,14 @@ pub(super) struct Sign {
 pub(super) struct Verify {
     /// The checkpoint file
     file: PathBuf,
+    /// Configuration file that names chain, signers and threshold, as far as the flags do not
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Chain: polygon, amoy, ethereum, sepolia, a chain id, or a genesis.json
     #[arg(long)]
-    chain: String,
+    chain: Option<String>,
     /// Address that may sign (repeatable)
-    #[arg(long = "signer", value_name = "ADDRESS", required = true)]
+    #[arg(long = "signer", value_name = "ADDRESS")]
     signers: Vec<Address>,
     /// How many of them must have signed [default: more than half]
     #[arg(long)]
@@ -101,8 +104,7 @@ fn add(sign: &Sign) -> Result<(), Failure> {
 }
 
 fn check(verify: &Verify) -> Result<(), Failure> {
-    let addresses: std::collections::BTreeSet<_> = verify.signers.iter().copied().collect();
-    let threshold = verify.threshold.unwrap_or((addresses.len() / 2).saturating_add(1));
+    let (chain, Signers { addresses, threshold }) = verify.expected()?;
     if threshold == 0 || threshold > addresses.len() {
         let signers = addresses.len();
         return Err(Failure::Usage(format!(
@@ -110,7 +112,7 @@ fn check(verify: &Verify) -> Result<(), Failure> {
         )));
     }
     let checkpoint = read(&verify.file)?;
-    let chain_id = chain_id(&verify.chain)?;
+    let chain_id = chain_id(&chain)?;
     let path = verify.file.display();
     let signed = checkpoint.verify(chain_id, &Signers { addresses, threshold });
     let signed = signed.map_err(|error| anyhow!("{path} is refused: {error}"))?;
@@ -130,6 +132,34 @@ fn running(admin: &Admin) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(&page).map_err(anyhow::Error::from)?;
     print(format!("{text}\n").as_bytes())?;
     if code == 200 { Ok(()) } else { Err(Failure::Negative) }
+}
+
+// === impl Verify ===
+
+impl Verify {
+    /// The chain, and who must have signed: of the flags, else of the configuration.
+    fn expected(&self) -> Result<(String, Signers), Failure> {
+        let mut config = match &self.config {
+            Some(path) => load(Some(path), toml::Table::new(), std::env::vars())?,
+            None => Config::default(),
+        };
+        if !self.signers.is_empty() {
+            config.checkpoint.signers = self.signers.clone();
+            config.checkpoint.threshold = None;
+        }
+        config.checkpoint.threshold = self.threshold.or(config.checkpoint.threshold);
+        let configured = config.chain.genesis.as_ref().map(|path| path.to_string_lossy().into_owned());
+        let Some(chain) = self.chain.clone().or(config.chain.name.clone()).or(configured) else {
+            return Err(Failure::Usage(
+                "no chain is named: give --chain, or --config with `chain.name`".into(),
+            ));
+        };
+        if config.checkpoint.signers.is_empty() {
+            let missing = "nobody may sign: give --signer, or --config with `checkpoint.signers`";
+            return Err(Failure::Usage(missing.into()));
+        }
+        Ok((chain, config.checkpoint.signers()))
+    }
 }
 
 // === impl Sign ===

@@ -90,6 +90,20 @@ fn page(status: &Value) -> String {
     let local = if text("/served_locally") == "true" { "held here" } else { "the upstream's" };
     let _ = writeln!(page, "head        {} ({local})", text("/head/number"));
     let _ = writeln!(page, "finalized   {}", text("/finalized/number"));
+    if status.pointer("/checkpoint").is_some_and(Value::is_object) {
+        let covered =
+            status.pointer("/checkpoint/covered").and_then(Value::as_array).and_then(|all| all.last());
+        let top = covered.and_then(|range| range.get(1)).map_or_else(|| "-".to_owned(), Value::to_string);
+        let _ = writeln!(
+            page,
+            "checkpoint  {} ({}), covered up to {top}",
+            text("/checkpoint/number"),
+            text("/checkpoint/source")
+        );
+        if status.pointer("/checkpoint/l1/trouble").is_some_and(Value::is_string) {
+            let _ = writeln!(page, "L1          {}", text("/checkpoint/l1/trouble"));
+        }
+    }
     for (name, key) in [("forward", "forward_sync"), ("backward", "backward_sync")] {
         let field = |field: &str| text(&format!("/{key}/{field}"));
         let state = if field("done") == "true" { "complete" } else { "filling" };
@@ -101,7 +115,8 @@ fn page(status: &Value) -> String {
             field("target")
         );
     }
-    let _ = writeln!(page, "history     {} blocks", text("/store/history_blocks"));
+    let (settled, tip) = (text("/store/history_blocks"), text("/store/tip_blocks"));
+    let _ = writeln!(page, "blocks      {settled} settled, {tip} in the tip window");
     let _ =
         writeln!(page, "disk        {} bytes, {} free", text("/store/disk_bytes"), text("/store/free_bytes"));
     for (label, pointer) in [("store", "/store/read_only"), ("sync", "/halted")] {

@@ -158,7 +158,8 @@ fn stats(store: &Store) -> Result<(), Failure> {
 fn gaps(store: &Store) -> Result<(), Failure> {
     let view = store.view();
     let mut page = String::new();
-    for (name, kind) in [("headers", Kind::Header), ("bodies", Kind::Body), ("receipts", Kind::Receipts)] {
+    let kinds = [("headers", Kind::Header), ("bodies", Kind::Body), ("receipts", Kind::Receipts)];
+    for (name, kind) in kinds.into_iter().chain(store.keeps_extra().then_some(("extra", Kind::Extra))) {
         let held = view.ranges(kind);
         for range in held.iter() {
             let _ = writeln!(page, "{name:<9} held    {}..={}", range.start(), range.end());

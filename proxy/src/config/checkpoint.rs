@@ -208,10 +208,18 @@ fn total<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<U256>, D::
     match Option::<Total>::deserialize(deserializer)? {
         None => Ok(None),
         Some(Total::Number(number)) => Ok(Some(U256::from(number))),
-        Some(Total::Text(text)) => text.parse().map(Some).map_err(|_| {
-            de::Error::custom(format!("{text:?} is no total difficulty; write it like \"123\" or \"0x7b\""))
-        }),
+        Some(Total::Text(text)) => parse_total(&text).map(Some).map_err(de::Error::custom),
     }
+}
+
+/// A total difficulty: decimal, or hex with `0x`.
+pub(crate) fn parse_total(text: &str) -> Result<U256, String> {
+    // No digits at all would be zero.
+    let total = match text {
+        "" | "0x" => None,
+        text => text.parse().ok(),
+    };
+    total.ok_or_else(|| format!("{text:?} is no total difficulty; write it like \"123\" or \"0x7b\""))
 }
 
 fn decimal<S: Serializer>(total: &Option<U256>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use std::{fmt, fs, io};
 
 use enr::{CombinedKey, Enr};
+use hypasis_chain::ChainSpec;
+use hypasis_chain::spec::Entrance;
 use hypasis_wire::node::{NodeRecord, PeerId};
 use ipnet::IpNet;
 use schemars::JsonSchema;
@@ -13,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::check::Rules;
 use super::{Config, ConfigError};
+use crate::p2p::discovery::TreeUrl;
 
 /// Most peers that can be configured; each costs two sockets' worth of kernel memory and some buffers.
 const PEERS_MAX: usize = 100_000;
@@ -52,8 +55,12 @@ pub struct P2pConfig {
     pub min_peers: usize,
     /// Discovery protocols, `v4` and `v5`; none: only static peers and upstreams are dialled.
     pub discovery: Vec<DiscoveryVersion>,
-    /// Nodes to start discovery from, `enode://…` or `enr:…`.
-    pub bootnodes: Vec<String>,
+    /// Nodes to start discovery from, `enode://…` or `enr:…`. If absent, those that the chain's clients have built in,
+    /// where `listen` is no loopback address; an empty list: none.
+    pub bootnodes: Option<Vec<String>>,
+    /// Lists of nodes in DNS (EIP-1459), `enrtree://…`, from which peers are taken. If absent, the chain's public one,
+    /// where `listen` is no loopback address; an empty list: none. Not used without `discovery`.
+    pub dns: Option<Vec<String>>,
     /// Peers to stay connected with, `enode://…` or `enr:…`.
     pub static_peers: Vec<String>,
     /// Peers that are let in though all places are taken, `enode://…`, `enr:…` or a node id.
@@ -111,7 +118,8 @@ impl Default for P2pConfig {
             max_per_ip: 16,
             min_peers: 5,
             discovery: vec![DiscoveryVersion::V4, DiscoveryVersion::V5],
-            bootnodes: Vec::new(),
+            bootnodes: None,
+            dns: None,
             static_peers: Vec::new(),
             trusted_peers: Vec::new(),
             block_list: Vec::new(),
@@ -134,9 +142,27 @@ impl P2pConfig {
         self.max_peers / DIAL_RATIO
     }
 
-    /// The bootnodes; they were checked, so that none is lost here.
+    /// The bootnodes that are configured; they were checked, so that none is lost here.
     pub fn bootnodes(&self) -> Vec<PeerUrl> {
-        parsed(&self.bootnodes)
+        parsed(self.bootnodes.as_deref().unwrap_or_default())
+    }
+
+    /// Where discovery begins on that chain: the configured bootnodes, else the chain's own.
+    pub fn bootnodes_of(&self, spec: &ChainSpec) -> Vec<PeerUrl> {
+        if self.bootnodes.is_some() { self.bootnodes() } else { parsed(self.entrance(spec).bootnodes) }
+    }
+
+    /// The lists of nodes in DNS for that chain: the configured ones, else the chain's own.
+    pub fn dns_of(&self, spec: &ChainSpec) -> Vec<TreeUrl> {
+        match &self.dns {
+            Some(urls) => parsed(urls),
+            None => parsed(self.entrance(spec).dns),
+        }
+    }
+
+    /// Where the chain's clients begin. Who listens on loopback alone has not joined the network: nobody could reach us.
+    fn entrance(&self, spec: &ChainSpec) -> Entrance {
+        if self.listen.ip().is_loopback() { Entrance::default() } else { spec.entrance() }
     }
 
     /// The static peers.
@@ -248,7 +274,8 @@ pub(super) fn check(config: &Config, rules: &Rules<'_>) -> Result<(), ConfigErro
     rules.within("p2p.max_inbound", p2p.inbound_max(), 0, p2p.max_peers)?;
     rules.within("p2p.max_per_ip", p2p.max_per_ip, 1, PEERS_MAX)?;
     for (key, listed) in [
-        ("bootnodes", &p2p.bootnodes),
+        ("bootnodes", p2p.bootnodes.as_deref().unwrap_or_default()),
+        ("dns", p2p.dns.as_deref().unwrap_or_default()),
         ("static_peers", &p2p.static_peers),
         ("trusted_peers", &p2p.trusted_peers),
         ("block_list", &p2p.block_list),
@@ -259,6 +286,7 @@ pub(super) fn check(config: &Config, rules: &Rules<'_>) -> Result<(), ConfigErro
         for (place, text) in listed.iter().enumerate() {
             let problem = match key {
                 "bootnodes" => text.parse::<PeerUrl>().map(drop),
+                "dns" => text.parse::<TreeUrl>().map(drop),
                 "static_peers" => dialable(text).map(drop),
                 "trusted_peers" => node_id(text).map(drop),
                 _ => text.parse::<Blocked>().map(drop),
@@ -333,6 +361,6 @@ pub(crate) fn record_of(enr: &Enr<CombinedKey>) -> Option<NodeRecord> {
     Some(record)
 }
 
-fn parsed<T: FromStr>(texts: &[String]) -> Vec<T> {
-    texts.iter().filter_map(|text| text.parse().ok()).collect()
+fn parsed<T: FromStr>(texts: &[impl AsRef<str>]) -> Vec<T> {
+    texts.iter().filter_map(|text| text.as_ref().parse().ok()).collect()
 }

@@ -2,6 +2,7 @@
 //!
 //! * [`v4`] is a service of our own over the packets of `hypasis_wire::discv4`; [`v5`] is the crate `discv5`
 //! * [`record`]: the one node record, whose `eth` entry follows the served head's fork
+//! * [`dns`]: lists of nodes in DNS
 //! * [`candidates`]: nodes of both protocols that are on our fork, for the dialer
 //! * [`file`]: known nodes over a restart
 //!
@@ -10,6 +11,7 @@
 //! grow beyond a constant of its module.
 
 mod candidates;
+mod dns;
 mod file;
 mod metrics;
 mod pending;
@@ -35,6 +37,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
 use self::candidates::Candidates;
+pub use self::dns::TreeUrl;
+use self::dns::{Dns, Resolver};
 use self::metrics::Metrics;
 use self::record::LocalRecord;
 use self::v4::V4;
@@ -66,6 +70,10 @@ pub struct Parts {
     pub accepts: Accepts,
     /// Where to begin.
     pub bootnodes: Vec<PeerUrl>,
+    /// Lists of nodes in DNS (EIP-1459).
+    pub dns: Vec<TreeUrl>,
+    /// The DNS server that is asked for them; `None`: those of the system.
+    pub dns_server: Option<SocketAddr>,
     /// Which protocols are spoken.
     pub versions: Versions,
     /// Known nodes over a restart.
@@ -175,7 +183,9 @@ impl Discovery {
             v4.as_ref().map(Arc::downgrade).unwrap_or_default(),
             v5.as_ref().map(Arc::downgrade).unwrap_or_default(),
         );
+        let dns = lists(parts.dns, parts.dns_server, candidates.clone());
         let room = Room {
+            dns,
             socket,
             local: local.clone(),
             v4,
@@ -221,6 +231,7 @@ impl Discovery {
 
 /// What the tasks share.
 struct Room {
+    dns: Option<Dns>,
     socket: Arc<UdpSocket>,
     local: Arc<LocalRecord>,
     v4: Option<Arc<V4>>,
@@ -234,11 +245,12 @@ struct Room {
 
 impl Room {
     async fn run(
-        self,
+        mut self,
         considered: Option<mpsc::Receiver<NodeRecord>>,
         mut stopped: watch::Receiver<bool>,
         _ending: watch::Sender<()>,
     ) {
+        let dns = self.dns.take();
         let known = self.known().await;
         let seeds_v4 = known.iter().map(PeerUrl::record).collect();
         let seeds_v5 = known.iter().chain(&self.bootnodes).filter_map(PeerUrl::enr).cloned().collect();
@@ -248,6 +260,7 @@ impl Room {
             () = async { tokio::join!(
                 self.run_v4(considered, seeds_v4),
                 self.run_v5(seeds_v5),
+                async { if let Some(dns) = dns { dns.run().await } },
                 self.receive(),
                 self.follow_fork(self.fork.clone()),
                 self.write_now_and_then(),
@@ -322,6 +335,18 @@ impl Room {
             tracing::warn!(%path, %error, "Known nodes were not written; a restart begins with bootnodes");
         }
     }
+}
+
+/// The walker of these lists; without a DNS server there is none, which is said.
+fn lists(trees: Vec<TreeUrl>, server: Option<SocketAddr>, candidates: Arc<Candidates>) -> Option<Dns> {
+    if trees.is_empty() {
+        return None;
+    }
+    let resolver = server.map_or_else(Resolver::of_system, Resolver::at);
+    resolver
+        .inspect_err(|error| tracing::warn!(%error, "Lists of nodes in DNS are not used"))
+        .ok()
+        .map(|resolver| Dns::new(resolver, candidates, trees))
 }
 
 /// An address that a record can hold.

@@ -26,7 +26,7 @@ use alloy_primitives::B256;
 use bytes::Bytes;
 use hypasis_cache::Store;
 use hypasis_cache::store::Verified;
-use hypasis_chain::{BlockId, Level};
+use hypasis_chain::{BlockId, ChainSpec, Level};
 use hypasis_upstream::peer::PeerId;
 use moka::sync::Cache;
 use tokio::sync::Semaphore;
@@ -152,6 +152,11 @@ impl Forward {
     /// stranger may name what it likes.
     pub(crate) fn head(&self) -> Option<BlockId> {
         self.desk.sources.named_head()
+    }
+
+    /// The chain's rules.
+    pub(crate) fn spec(&self) -> &Arc<ChainSpec> {
+        &self.desk.checks.spec
     }
 
     /// To which level blocks from here are verified; their receipts, where they have some.

@@ -25,6 +25,8 @@ pub(super) struct Metrics {
     pub(super) items: Family<Request, Counter<u64, AtomicU64>>,
     /// Of those, what was fetched elsewhere first.
     pub(super) forwarded: Family<Request, Counter<u64, AtomicU64>>,
+    /// Announcements of blocks, by direction and form.
+    pub(super) announcements: Family<Announcements, Counter<u64, AtomicU64>>,
     /// Bytes of messages sent to peers, before compression.
     pub(super) sent_bytes: Counter<u64, AtomicU64>,
     /// Bytes of messages from peers, after decompression.
@@ -42,6 +44,13 @@ pub(super) struct Session {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct Request {
     pub(super) request: &'static str,
+}
+
+/// Which announcements of blocks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Announcements {
+    pub(super) direction: &'static str,
+    pub(super) form: &'static str,
 }
 
 // === impl Metrics ===
@@ -65,6 +74,11 @@ impl Metrics {
             "hypasis_p2p_forwarded",
             "Items given to peers that were fetched elsewhere",
             m.forwarded,
+        );
+        registry.register(
+            "hypasis_p2p_announcements",
+            "Announcements of blocks, by direction and form",
+            m.announcements,
         );
         registry.register("hypasis_p2p_sent_bytes", "Bytes of messages to peers, uncompressed", m.sent_bytes);
         registry.register(

@@ -188,6 +188,11 @@ impl Peers {
         }
     }
 
+    /// Whether the configuration names it.
+    pub(super) fn is_configured(&self, id: &PeerId) -> bool {
+        self.inner.limits.is_known(id)
+    }
+
     /// Peers now, followed.
     pub(super) fn count(&self) -> watch::Receiver<usize> {
         self.inner.count.subscribe()

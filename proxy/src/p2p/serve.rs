@@ -8,6 +8,9 @@
 //! Geth's do. Headers reach as far as asked or as far as the chain, since Geth drops whoever gives its skeleton fewer;
 //! there is never a hole in them. What lies above the served head does not exist: nobody is asked for it.
 //!
+//! On Polygon before Madhugiri a receipt may stand beside a block, which no root covers. Bor's eth/69 shows it as the
+//! block's last one and its eth/68 does not. Where it is not known whether there is one, the answer ends.
+//!
 //! Limits are go-ethereum's (`eth/protocols/eth/handler.go`): 1,024 items; bodies and receipts end with the one that
 //! reaches 2 MiB. Headers in a row know no such limit there, so they end at the largest message only; with gaps
 //! between them they end at 2 MiB.
@@ -23,8 +26,8 @@ use bytes::Bytes;
 use hypasis_cache::{Store, View};
 use hypasis_upstream::peer::PeerId;
 use hypasis_wire::eth::{
-    EthMessageID, EthVersion, GetBlockBodies, GetBlockHeaders, GetReceipts, GetReceipts70, MAX_MESSAGE_SIZE,
-    RawAnswer, RequestPair,
+    EthMessageID, EthVersion, GetBlockBodies, GetBlockHeaders, GetReceipts, GetReceipts70,
+    MAX_BOR_RECEIPTS_SIZE, MAX_MESSAGE_SIZE, RawAnswer, RequestPair,
 };
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -37,6 +40,8 @@ use crate::served::ServedHead;
 const READS_AT_ONCE: usize = 16;
 /// Largest payload of an answer: room is left for what a session puts around it.
 pub const HARD_LIMIT: usize = MAX_MESSAGE_SIZE - 1_024;
+/// The same for receipts on Bor, with room for what compression adds to what cannot be compressed.
+pub const BOR_RECEIPTS_LIMIT: usize = MAX_BOR_RECEIPTS_SIZE - (64 << 10);
 
 /// Blocks for peers. Clone freely.
 #[derive(Clone, Debug)]

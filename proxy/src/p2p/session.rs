@@ -4,7 +4,9 @@
 //! ([`asked`]), transactions ([`relay`]), and the clock. It waits neither for the peer (one that reads slowly is not
 //! read from any more, one that stops reading is cut off) nor for itself: what is ready is taken in no fixed order.
 
+mod announced;
 mod asked;
+mod ended;
 mod handshake;
 mod inbox;
 mod line;
@@ -15,16 +17,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hypasis_chain::{BlockId, Header};
+use hypasis_chain::BlockId;
 use hypasis_upstream::Heads;
-use hypasis_upstream::peer::{PeerHandle, PeerId, Question, Request, Start};
-use hypasis_wire::eth::{BlockRangeUpdate, EthMessage, EthMessageError, EthVersion};
+use hypasis_upstream::peer::{PeerHandle, PeerId, Request};
+use hypasis_wire::eth::{BlockRangeUpdate, EthMessage, EthVersion};
 use hypasis_wire::p2p::{DisconnectReason, P2PStreamError};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
+use self::announced::{Announced, Step};
 use self::asked::{Asked, What};
+use self::ended::Ended;
 use self::handshake::Shaken;
 use self::inbox::{Inbox, Outgoing};
 use self::line::{Event, Line};
@@ -43,6 +47,8 @@ const SILENT: Duration = Duration::from_secs(30);
 const QUIET: Duration = Duration::from_secs(5);
 /// The range is told again after so many blocks (Geth: an epoch).
 const RANGE_STEP: u64 = 32;
+/// While so many bytes wait for the peer to read them, it is told of no new block.
+const UNTOLD_BYTES: usize = 4 << 20;
 /// The session's clock.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -55,20 +61,6 @@ pub(super) enum Way {
     Out(PeerId, Option<Dial>),
 }
 
-/// Why a session ended.
-#[derive(Debug, thiserror::Error)]
-enum Ended {
-    /// The connection did.
-    #[error("{0}")]
-    Connection(#[from] P2PStreamError),
-    /// The peer closed it without a word.
-    #[error("closed")]
-    Closed,
-    /// We had enough; the reason is told, and whether it is a lie or a breach that bans.
-    #[error("{why}")]
-    Ours { reason: DisconnectReason, why: String, ban: bool },
-}
-
 /// What comes next.
 #[derive(Debug)]
 enum Turn {
@@ -77,6 +69,7 @@ enum Turn {
     Answer(Outgoing),
     Ask(Request),
     Relay(Option<Result<Accepted, Violation>>),
+    Blocks(Step),
     Tick(Instant),
 }
 
@@ -90,6 +83,7 @@ struct Session<'r> {
     inbox: Inbox,
     asked: Asked,
     relay: Relay,
+    announced: Announced,
     seat: Seat,
     since: Instant,
     heard: Instant,
@@ -141,7 +135,7 @@ async fn talk(
     dial: Option<Dial>,
     stopped: watch::Receiver<bool>,
 ) {
-    let Shaken { connection, id, client, eth, version, status } = shaken;
+    let Shaken { connection, id, client, eth, version, told_of, status } = shaken;
     let (peer, requests) =
         PeerHandle::new(id, version.into(), handshake::heads(&status, room.presence.dialect));
     let line = Line::new(connection, eth, room.metrics.sent_bytes.clone());
@@ -154,9 +148,7 @@ async fn talk(
     drop(dial);
     tracing::debug!(peer = %id, %address, ?direction, client, %version, "A peer is connected");
     room.attach(&peer);
-    if status.latest_block.is_none() {
-        tokio::spawn(learn_height(room.clone(), peer.clone(), status.blockhash));
-    }
+    let announced = Announced::new(room, peer.clone(), told_of, &status, QUIET);
     let told = room.presence.range();
     let inbox = Inbox::new(room.clone(), peer.id(), version);
     let mut session = Session {
@@ -167,6 +159,7 @@ async fn talk(
         inbox,
         asked: Asked::default(),
         relay: Relay::new(room.gossip.clone(), id),
+        announced,
         seat,
         since: now,
         heard: now,
@@ -210,6 +203,7 @@ impl Session<'_> {
                 answer = self.inbox.next_answer(unread) => Turn::Answer(answer),
                 Some(request) = requests.recv(), if self.asked.has_room() => Turn::Ask(request),
                 verified = self.relay.next(unread) => Turn::Relay(verified),
+                step = self.announced.next(unread >= UNTOLD_BYTES) => Turn::Blocks(step),
                 now = ticks.tick() => Turn::Tick(now),
             };
             if let Err(ended) = self.take(turn) {
@@ -237,6 +231,15 @@ impl Session<'_> {
                 }
             }
             Turn::Relay(verified) => self.transactions(verified)?,
+            Turn::Blocks(Step::Tell(news)) => self.line.send_encoded(news.id, news.payload),
+            Turn::Blocks(Step::Adopt(shown)) => {
+                if let Some(range) = self.range.take() {
+                    self.take_range(range);
+                }
+                if self.announced.adopt(shown) {
+                    self.room.refresh();
+                }
+            }
             Turn::Tick(now) => self.tick(now)?,
         }
         Ok(())
@@ -283,8 +286,12 @@ impl Session<'_> {
             }
             EthMessage::BlockRangeUpdate(update) => self.range(update)?,
             EthMessage::Status(_) => return Err(Ended::breach("a second status")),
-            // Blocks are announced before the merge alone, and there each is asked for where it is needed.
-            EthMessage::NewBlockHashes(_) | EthMessage::NewBlock(_) => {}
+            EthMessage::NewBlockHashes(hashes) => self.announced.hashes(&hashes),
+            EthMessage::NewBlock(block) => {
+                if self.announced.block(&block).map_err(Ended::breach)? {
+                    self.room.refresh();
+                }
+            }
             EthMessage::Transactions(transactions) => self.relay.pushed(transactions),
             EthMessage::NewPooledTransactionHashes68(announcement) => {
                 self.relay.announced(&announcement, &mut self.line).map_err(Ended::breach)?;
@@ -316,6 +323,17 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// What the peer said of its range is what it has now. What was known of the head it names stays known.
+    fn take_range(&self, range: BlockRangeUpdate) {
+        let BlockRangeUpdate { earliest, latest: number, latest_hash: hash } = range;
+        let (latest, heads) = (Some(BlockId { number, hash }), self.peer.heads());
+        if heads.latest != latest {
+            self.peer.announce(Heads { latest, earliest, ..Heads::default() });
+        } else if heads.earliest != earliest {
+            self.peer.announce(Heads { earliest, ..heads });
+        }
+    }
+
     /// Some transactions were verified, or there are some to pass on.
     fn transactions(&mut self, verified: Option<Result<Accepted, Violation>>) -> Result<(), Ended> {
         match verified {
@@ -337,9 +355,9 @@ impl Session<'_> {
             self.heard = now;
         }
         self.pace.refill();
-        if let Some(BlockRangeUpdate { earliest, latest: number, latest_hash: hash }) = self.range.take() {
-            let latest = Some(BlockId { number, hash });
-            self.peer.announce(Heads { latest, earliest, ..Heads::default() });
+        self.announced.refill();
+        if let Some(range) = self.range.take() {
+            self.take_range(range);
             self.room.refresh();
         }
         if now.duration_since(self.heard) >= SILENT {
@@ -372,67 +390,6 @@ impl Session<'_> {
             self.told = now;
             self.line.send(&EthMessage::BlockRangeUpdate(now));
         }
-    }
-}
-
-// === impl Ended ===
-
-impl Ended {
-    fn ours(reason: DisconnectReason, why: impl Into<String>) -> Self {
-        Self::Ours { reason, why: why.into(), ban: false }
-    }
-
-    fn quitting() -> Self {
-        Self::ours(DisconnectReason::ClientQuitting, "this node stops")
-    }
-
-    fn lied(why: String) -> Self {
-        Self::Ours { reason: DisconnectReason::SubprotocolSpecific, why, ban: true }
-    }
-
-    fn breach(why: impl std::fmt::Display) -> Self {
-        Self::Ours { reason: DisconnectReason::ProtocolBreach, why: why.to_string(), ban: true }
-    }
-
-    /// What it did that sound ones never do.
-    fn fault(&self) -> Option<String> {
-        match self {
-            Self::Connection(error) if error.is_peer_fault() => Some(error.to_string()),
-            Self::Ours { why, ban: true, .. } => Some(why.clone()),
-            _ => None,
-        }
-    }
-
-    /// What to tell the peer; `None` if it is not there to hear it.
-    fn reason(&self) -> Option<DisconnectReason> {
-        match self {
-            Self::Connection(error) => error.disconnect_reason(),
-            Self::Closed => None,
-            Self::Ours { reason, .. } => Some(*reason),
-        }
-    }
-}
-
-impl From<EthMessageError> for Ended {
-    fn from(error: EthMessageError) -> Self {
-        Self::Ours { reason: error.disconnect_reason(), why: error.to_string(), ban: true }
-    }
-}
-
-/// Before eth/69 a peer names its head by hash alone: its header tells the height.
-async fn learn_height(room: Arc<Room>, peer: PeerHandle, hash: alloy_primitives::B256) {
-    sleep(QUIET).await;
-    let question = Question::Headers { start: Start::Hash(hash), limit: 1, reverse: false };
-    let Ok(answer) = peer.ask(question).await else { return };
-    let Some(header) = answer.items.first() else { return };
-    if alloy_primitives::keccak256(header) != hash {
-        return peer.condemn("the header of its own head is another one");
-    }
-    if let Ok(header) = Header::parse(header) {
-        // What it has said of the head besides stays.
-        let latest = Some(BlockId { number: header.number(), hash });
-        peer.announce(Heads { latest, ..peer.heads() });
-        room.refresh();
     }
 }
 

@@ -12,11 +12,11 @@ fn node(n: u8) -> NodeRecord {
 #[test]
 fn bootnodes_are_dialled_where_nothing_is_discovered() {
     let config = P2pConfig {
-        bootnodes: vec![
+        bootnodes: Some(vec![
             node(1).to_string(),
             node(2).to_string(),
             NodeRecord { tcp_port: 0, udp_port: 1, ..node(4) }.to_string(),
-        ],
+        ]),
         static_peers: vec![node(2).to_string()],
         ..P2pConfig::default()
     };

@@ -18,6 +18,7 @@ mod verdicts;
 
 use alloy_primitives::U256;
 use hypasis_chain::header::field;
+use hypasis_chain::render::Beside;
 use hypasis_chain::rlp::RlpError;
 use hypasis_chain::{Body, Header};
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,17 @@ pub(crate) enum Form {
     BlockReceipts,
     /// Logs.
     Logs,
+    /// Whether `eth_getLogs` shows the logs of state syncs that stand beside blocks. Bor does with `--bor.logs` only;
+    /// a difference means that it leaves them out, and so they are left out here.
+    StateSyncLogs,
+    /// The receipts of a block in Bor's older method.
+    ReceiptsByBlock,
+    /// The receipt of a state sync in Bor's own method.
+    BorBlockReceipt,
+    /// The root of a checkpoint.
+    RootHash,
+    /// Who sealed a block.
+    Author,
 }
 
 /// What of a block decides its form: the era by the header's shape, and the types of transactions in it.
@@ -61,12 +73,24 @@ pub(crate) struct Era {
     merged: bool,
 }
 
+/// Stands for the type of state syncs beside blocks, which is no other than that of legacy transactions.
+pub(crate) const BESIDE: u8 = 30;
+
 /// A unit of comparison; type `None`: no transactions shown.
 pub(crate) type Unit = (Form, Era, Option<u8>);
 
 // === impl Facts ===
 
 impl Facts {
+    /// Of an answer whose form does not depend on the block.
+    pub(crate) const ANY: Self = Self { era: Era { fields: 0, merged: false }, types: 0 };
+
+    /// Of the same answer, which shows a state sync beside the block as well if there is one.
+    pub(crate) fn and_beside(self, beside: &Beside<'_>) -> Self {
+        let there = matches!(beside, Beside::Receipt(_));
+        Self { types: self.types | if there { bit(BESIDE) } else { 0 }, ..self }
+    }
+
     /// Of an answer that shows no transactions.
     pub(crate) fn of_header(header: &Header<'_>) -> Self {
         let difficulty = header.field(field::DIFFICULTY).unwrap_or_default();

@@ -5,8 +5,10 @@
 //!
 //! * [`blocks`], [`transactions`], [`receipts`], [`raw`]: the methods by what they show
 //! * [`logs`]: ranges, held wholly or in part
+//! * [`bor`]: what only Polygon's chains have
 
 mod blocks;
+mod bor;
 mod logs;
 mod raw;
 mod receipts;
@@ -20,7 +22,8 @@ use alloy_primitives::{Address, B256, U256};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use hypasis_cache::{BlockRef, Store, StoreError, View};
-use hypasis_chain::render::{self, Profile, RenderError};
+use hypasis_chain::receipt::Receipt;
+use hypasis_chain::render::{self, Beside, Profile, RenderError};
 use hypasis_chain::rlp::RlpError;
 use hypasis_chain::spec::Family;
 use hypasis_chain::{BlockId, Body, ChainSpec, Header};
@@ -101,7 +104,10 @@ pub(crate) enum Mode {
     /// `hypasis-route: store`: tags mean the store's own heads, and forms need no comparison.
     StoreOnly,
     /// To be compared with the node's; notes what it stands on.
-    Compare,
+    Compare {
+        /// Whether logs of state syncs that stand beside blocks are shown in `eth_getLogs`.
+        state_sync_logs: bool,
+    },
 }
 
 /// One moment in which one answer is made.
@@ -123,6 +129,8 @@ struct Held {
     header: Bytes,
     body: Bytes,
     senders: Option<Vec<Address>>,
+    /// The receipt of a state sync that stands beside it, if there is one.
+    beside: Option<Bytes>,
 }
 
 // === impl Asked ===
@@ -183,6 +191,11 @@ impl Moment<'_> {
             Local::BlockReceipts => self.block_receipts(params),
             Local::RawHeader | Local::RawBlock | Local::RawReceipts => self.raw(method, params),
             Local::Logs => self.logs(params),
+            Local::ReceiptsByBlock
+            | Local::BorBlockReceipt
+            | Local::RootHash
+            | Local::BorRootHash
+            | Local::BorAuthor => self.bor(method, params),
         }
     }
 
@@ -197,7 +210,7 @@ impl Moment<'_> {
             BlockArgument::Tag(Tag::Pending) => Err(Stop::Miss(Miss::Pending)),
             BlockArgument::Tag(Tag::Earliest) => self.at(0),
             BlockArgument::Tag(tag) => {
-                let id = self.tagged(tag).ok_or(Stop::Miss(Miss::Head))?;
+                let id = self.tagged(tag).ok_or_else(|| self.untagged(tag))?;
                 match self.read(self.view.by_number(id.number))? {
                     Some(block) if block.id == id => Ok(block),
                     _ => Err(Stop::Miss(Miss::Head)),
@@ -211,7 +224,8 @@ impl Moment<'_> {
         match tag {
             Tag::Latest if self.store_only() => self.view.head(),
             Tag::Latest => self.served.latest.filter(|_| self.served.local),
-            Tag::Safe => self.served.safe,
+            // Nothing tells Bor which block is safe.
+            Tag::Safe => self.served.safe.filter(|_| self.shelf.spec.family != Family::Bor),
             Tag::Finalized => self.served.finalized,
             Tag::Earliest | Tag::Pending => None,
         }
@@ -240,7 +254,6 @@ impl Moment<'_> {
     }
 
     fn body_bytes(&self, block: &BlockRef) -> Result<Bytes, Stop> {
-        self.plain(block)?;
         self.read(self.view.body(block))?.ok_or(Stop::Miss(Miss::Gap))
     }
 
@@ -249,12 +262,18 @@ impl Moment<'_> {
     }
 
     fn held(&self, block: &BlockRef) -> Result<Held, Stop> {
+        let beside = self.beside(block)?;
+        Ok(Held { beside, ..self.inside(block)? })
+    }
+
+    /// The block without what stands beside it.
+    fn inside(&self, block: &BlockRef) -> Result<Held, Stop> {
         let (header, body) = (self.header_bytes(block)?, self.body_bytes(block)?);
         let senders = self.read(self.view.senders(block))?;
         if senders.is_none() && !self.asked.patient && body.len() > RECOVERED_MAX {
             return Err(Stop::Patience);
         }
-        Ok(Held { id: block.id, header, body, senders })
+        Ok(Held { id: block.id, header, body, senders, beside: None })
     }
 
     /// The canonical block at a height.
@@ -262,22 +281,12 @@ impl Moment<'_> {
         self.at(number).map(|block| block.id)
     }
 
-    /// Refuses blocks whose lists a node shows with more than their roots cover (Bor's early state syncs).
-    fn plain(&self, block: &BlockRef) -> Result<(), Stop> {
-        if self.shelf.spec.family != Family::Bor {
-            return Ok(());
-        }
-        let header = self.header_bytes(block)?;
-        let settled = render::is_settled(&self.shelf.spec, &self.sound(Header::parse(&header))?);
-        if settled { Ok(()) } else { Err(Stop::Miss(Miss::Form)) }
-    }
-
     /// Refuses forms that were not found equal to the node's. Offline there is nobody to differ from.
     fn allowed(&self, form: Form, facts: Facts) -> Result<(), Stop> {
         match self.asked.mode {
             Mode::StoreOnly => return Ok(()),
             Mode::Alone => return self.shelf.verdicts.allows(form, facts, false).map_err(Stop::Miss),
-            Mode::Compare => {
+            Mode::Compare { .. } => {
                 let mut noted = self.noted.borrow_mut();
                 if !noted.contains(&(form, facts)) {
                     noted.push((form, facts));
@@ -294,7 +303,11 @@ impl Moment<'_> {
         let body = self.sound(Body::parse(&held.body))?;
         let parts = render::Parts::new(&self.shelf.spec, &self.profile, held.id.hash, header, body);
         let total_difficulty = self.total_difficulty(&parts.header);
-        Ok(render::Parts { senders: held.senders.as_deref(), total_difficulty, ..parts })
+        let beside = match held.beside.as_deref() {
+            None => Beside::Nothing,
+            Some(extra) => self.sound(Receipt::parse(extra)).map(Beside::Receipt)?,
+        };
+        Ok(render::Parts { senders: held.senders.as_deref(), total_difficulty, beside, ..parts })
     }
 
     /// For clients that show it: that of a merged chain, to which nothing is added any more.

@@ -57,6 +57,27 @@ pub(crate) enum Local {
     RawBlock,
     RawReceipts,
     RawTransaction,
+    ReceiptsByBlock,
+    BorBlockReceipt,
+    RootHash,
+    BorRootHash,
+    BorAuthor,
+}
+
+// === impl Local ===
+
+impl Local {
+    /// Whether only Bor offers it, and not each Bor: to lack it is no difference in forms.
+    pub(crate) fn is_bors(self) -> bool {
+        matches!(
+            self,
+            Self::ReceiptsByBlock
+                | Self::BorBlockReceipt
+                | Self::RootHash
+                | Self::BorRootHash
+                | Self::BorAuthor
+        )
+    }
 }
 
 /// A method: its name for metrics, its place in [`TABLE`] and its class.
@@ -122,6 +143,11 @@ pub(crate) const TABLE: &[(&str, Class)] = &[
     ("debug_getRawBlock", Class::Local(Local::RawBlock)),
     ("debug_getRawReceipts", Class::Local(Local::RawReceipts)),
     ("debug_getRawTransaction", Class::Local(Local::RawTransaction)),
+    ("eth_getTransactionReceiptsByBlock", Class::Local(Local::ReceiptsByBlock)),
+    ("eth_getBorBlockReceipt", Class::Local(Local::BorBlockReceipt)),
+    ("eth_getRootHash", Class::Local(Local::RootHash)),
+    ("bor_getRootHash", Class::Local(Local::BorRootHash)),
+    ("bor_getAuthor", Class::Local(Local::BorAuthor)),
     ("eth_call", Class::State(1)),
     ("eth_estimateGas", Class::State(1)),
     ("eth_createAccessList", Class::State(1)),
@@ -146,10 +172,20 @@ pub(crate) const TABLE: &[(&str, Class)] = &[
     ("eth_maxPriorityFeePerGas", Class::Read),
     ("eth_protocolVersion", Class::Read),
     ("eth_syncing", Class::Read),
-    ("bor_getAuthor", Class::Read),
+    ("eth_getBorBlockLogs", Class::Read),
+    ("eth_getTdByHash", Class::Read),
+    ("eth_getTdByNumber", Class::Read),
+    ("eth_getVoteOnHash", Class::Primary),
+    ("bor_getCurrentProposer", Class::Read),
     ("bor_getCurrentValidators", Class::Read),
-    ("bor_getRootHash", Class::Read),
+    ("bor_getSigners", Class::Read),
+    ("bor_getSignersAtHash", Class::Read),
     ("bor_getSnapshot", Class::Read),
+    ("bor_getSnapshotAtHash", Class::Read),
+    ("bor_getSnapshotProposer", Class::Read),
+    ("bor_getSnapshotProposerSequence", Class::Read),
+    ("bor_getVoteOnHash", Class::Primary),
+    ("bor_sendRawTransactionConditional", Class::Send),
     ("net_listening", Class::Read),
     ("net_peerCount", Class::Read),
     ("rpc_modules", Class::Read),

@@ -49,6 +49,8 @@ pub(crate) enum Miss {
     Node,
     /// Outside what can be derived here (a transaction type, a fork).
     Form,
+    /// Polygon: it is not known whether a state sync stands beside the block.
+    StateSync,
     /// Not yet compared with the node's own answers.
     Calibration,
     /// Compared, and the node writes it in another form.
@@ -104,6 +106,7 @@ impl Miss {
             Self::Params => "params",
             Self::Node => "node",
             Self::Form => "unknown-form",
+            Self::StateSync => "state-sync",
             Self::Calibration => "calibrating",
             Self::Differs => "differing-form",
             Self::Route => "route",

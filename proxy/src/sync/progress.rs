@@ -147,6 +147,9 @@ fn missing(shared: &Shared) -> u64 {
 }
 
 fn line(forward: &Direction, backward: &Direction) {
+    if forward.done && backward.done {
+        return tracing::info!(head = forward.current, "Following the head; nothing is missing");
+    }
     tracing::info!(
         head = forward.current,
         target = forward.target,

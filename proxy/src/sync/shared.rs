@@ -106,6 +106,8 @@ pub(crate) struct State {
     pub(crate) busy: Ranges,
     /// Heights whose receipts no source has at the moment.
     pub(crate) unavailable: Ranges,
+    /// Heights of which no named source tells at the moment what stands beside the blocks.
+    pub(crate) lacking_extra: Ranges,
     /// Lowest height that pruning to a size left.
     pub(crate) floor: u64,
     /// Whether history takes no more blocks because the store has its largest size.

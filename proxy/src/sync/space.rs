@@ -68,7 +68,11 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             Ok(projection) => tell(&shared, projection, &mut told),
             Err(error) => tracing::error!(%error, "Pruning failed"),
         }
-        shared.state.lock().unavailable = hypasis_cache::Ranges::default();
+        {
+            let mut state = shared.state.lock();
+            state.unavailable = hypasis_cache::Ranges::default();
+            state.lacking_extra = hypasis_cache::Ranges::default();
+        }
         shared.bump();
         tokio::time::sleep(INTERVAL).await;
     }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use alloy_primitives::{Address, B256};
 use hypasis_cache::store::Verified;
 use hypasis_chain::bor::producers::{self, Sealed, check_producer};
+use hypasis_chain::bor::state_sync::settle;
 use hypasis_chain::bor::{BorConfig, Spans, seal};
 use hypasis_chain::spec::Family;
 use hypasis_chain::verify::{check_header, check_link, check_succession};
@@ -58,7 +59,8 @@ impl Checks {
         }
         let senders = if senders { senders_of(&block.body) } else { None };
         let transaction_hashes = checked.transaction_hashes;
-        Ok(Verified { block: Block { id: wanted, ..block }, transaction_hashes, senders })
+        let block = settle(&self.spec, Block { id: wanted, ..block })?;
+        Ok(Verified { block, transaction_hashes, senders })
     }
 
     /// Checks what a header must keep by itself and towards its parent, whose hash is `parent_hash`.
@@ -101,8 +103,9 @@ pub fn senders_of(body: &[u8]) -> Option<Vec<Address>> {
 
 /// Bytes of a block as they are counted against the budget.
 pub fn size(block: &Block) -> u64 {
-    let receipts = block.receipts.as_ref().map_or(0, bytes::Bytes::len);
-    block.header.len().saturating_add(block.body.len()).saturating_add(receipts) as u64
+    let parts = [block.receipts.as_ref(), block.extra.as_ref()];
+    let beside = parts.iter().flatten().map(|part| part.len()).sum();
+    block.header.len().saturating_add(block.body.len()).saturating_add(beside) as u64
 }
 
 fn recover(body: &Body<'_>) -> Option<Vec<Address>> {

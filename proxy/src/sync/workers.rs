@@ -17,6 +17,7 @@ use hypasis_chain::{Block, BlockId, Fault, Level};
 use hypasis_upstream::SourceError;
 
 use super::budget::Reservation;
+use super::extra::second_opinion;
 use super::gaps::{self, Order, Question};
 use super::headers::add_source;
 use super::shared::{Shared, Way, blocking};
@@ -236,7 +237,8 @@ async fn request(shared: Arc<Shared>, wanted: Vec<BlockId>, way: Way) -> Option<
         let bytes: u64 = fetched.iter().map(size).sum();
         batch.reservation.at_least(batch.bytes.saturating_add(bytes));
         let checks = shared.checks(way);
-        let (verified, fault) = blocking(move || verify_all(fetched, &asked, &checks)).await;
+        let (mut verified, fault) = blocking(move || verify_all(fetched, &asked, &checks)).await;
+        second_opinion(&shared, lease.id(), &mut verified).await;
         rest.drain(..verified.len().min(rest.len()));
         add_source(&mut batch.sources, lease.id());
         batch.bytes = batch.bytes.saturating_add(bytes);
@@ -279,7 +281,7 @@ fn give_up(shared: &Shared, batch: Batch, range: RangeInclusive<u64>, asked: &[A
 }
 
 /// Verifies a prefix; stops at the first lie.
-fn verify_all(
+pub(super) fn verify_all(
     fetched: Vec<Block>,
     wanted: &[BlockId],
     checks: &Checks,

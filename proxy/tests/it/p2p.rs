@@ -1,5 +1,6 @@
 //! The devp2p port.
 
+mod announce;
 mod configuration;
 mod discovery;
 mod forward;

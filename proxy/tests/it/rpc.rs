@@ -8,4 +8,5 @@ mod held;
 mod hostile;
 mod passing;
 mod rig;
+mod state_syncs;
 mod vectors;

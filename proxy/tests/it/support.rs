@@ -1,6 +1,9 @@
 //! Where the real chain data lie.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use hypasis_chain::ChainSpec;
 
 /// The folder of test data: `HYPASIS_TESTDATA`, or `shared/testdata` beside the checkout.
 #[allow(dead_code, reason = "not every topic needs it")]
@@ -20,6 +23,12 @@ pub(crate) fn store() -> hypasis_cache::Store {
 /// An empty store of a chain. Its folder is removed when the process ends at the latest.
 #[allow(dead_code, reason = "not every topic needs it")]
 pub(crate) fn store_of(chain_id: u64) -> hypasis_cache::Store {
+    store_by(chain_id, None)
+}
+
+/// The same by the chain's rules.
+#[allow(dead_code, reason = "not every topic needs it")]
+pub(crate) fn store_by(chain_id: u64, spec: Option<Arc<ChainSpec>>) -> hypasis_cache::Store {
     let options = hypasis_cache::Options {
         path: tempfile::tempdir().unwrap().keep(),
         memory: 8 << 20,
@@ -27,6 +36,7 @@ pub(crate) fn store_of(chain_id: u64) -> hypasis_cache::Store {
         genesis_hash: None,
         direct_reads: false,
         tip_blocks_max: 1_024,
+        spec,
     };
     hypasis_cache::Store::open(&options).unwrap()
 }

@@ -14,5 +14,6 @@ mod reorgs;
 pub(crate) mod rig;
 mod served_head;
 mod space;
+mod state_syncs;
 mod totals;
 mod tree;

@@ -1,5 +1,5 @@
 //! `make bench`: the tables of the README's performance chapter, measured now. `serving`, `passing`, `memory`,
-//! `peers` and `syncing` as arguments choose parts of it.
+//! `peers` and `syncing` as arguments choose parts of it, `bor` Bor's half of the last.
 
 #![allow(
     clippy::print_stdout,
@@ -18,7 +18,8 @@ use hypasis_tests::bench::load::{Sample, run};
 use hypasis_tests::bench::nginx::Nginx;
 use hypasis_tests::bench::peers::{self as peer_bench, Kind, Served as Blocks};
 use hypasis_tests::bench::table::{head, median, rate, row};
-use hypasis_tests::bench::{latency, memory};
+use hypasis_tests::bench::{latency, memory, syncing as sync_bench};
+use hypasis_tests::bor::Release as BorRelease;
 use hypasis_tests::geth::{Geth, HEAD, Network, Release, chain_folder};
 use hypasis_tests::http::request;
 use hypasis_tests::many::{Kept, room_for};
@@ -29,10 +30,31 @@ const SECONDS: u32 = 2;
 const CLIENTS: u32 = 2_000;
 /// Blocks of the long chain that peers are served from.
 const DEVELOPMENT_BLOCKS: u64 = 1_000_000;
+/// Blocks that a Bor syncs.
+const BOR_BLOCKS: u64 = 5_000;
 /// As many as `rpc.max_connections` lets in by default, less what others have open.
 const CONNECTIONS: usize = 9_900;
 
 fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let wants = |part: &str| wanted.is_empty() || wanted.iter().any(|name| name == part);
+    if ["serving", "passing", "memory"].into_iter().any(&wants) {
+        answering(wants);
+    }
+    if wants("peers") {
+        peers(Fill::Geth);
+        peers(Fill::Development);
+    }
+    if wants("syncing") {
+        syncing();
+    }
+    if wants("syncing") || wants("bor") {
+        syncing_bor();
+    }
+}
+
+/// What is asked over JSON-RPC.
+fn answering(wants: impl Fn(&str) -> bool) {
     let dir = tempfile::tempdir().expect("a folder");
     let geth = Geth::start(dir.path()).expect("tests/tools/install fetches Geth");
     let genesis = chain_folder().join("genesis.json");
@@ -41,8 +63,6 @@ fn main() {
         Appliance::start(dir.path(), &["--chain", &genesis.to_string_lossy(), "--upstream", &url]);
     appliance.filled(HEAD, Duration::from_secs(120));
     let nginx = Nginx::start(dir.path(), geth.address);
-    let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let wants = |part: &str| wanted.is_empty() || wanted.iter().any(|name| name == part);
     if wants("serving") {
         serving(dir.path(), &geth, &appliance, &nginx);
     }
@@ -53,14 +73,6 @@ fn main() {
         resident(dir.path(), &appliance);
     }
     nginx.stop();
-    drop((geth, appliance));
-    if wants("peers") {
-        peers(Fill::Geth);
-        peers(Fill::Development);
-    }
-    if wants("syncing") {
-        syncing();
-    }
 }
 
 fn serving(dir: &Path, geth: &Geth, appliance: &Appliance, nginx: &Nginx) {
@@ -246,4 +258,16 @@ fn syncing() {
     println!(
         "A fresh Geth syncs {HEAD} blocks in {ours:.2} s from Hypasis and in {theirs:.2} s from Geth: {ratio:.2} of the time.\n"
     );
+}
+
+/// The same of Bor, in both versions of eth.
+fn syncing_bor() {
+    for (release, version) in [(BorRelease::Newest, 69), (BorRelease::Eth68, 68)] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let times = sync_bench::bor(dir.path(), release, BOR_BLOCKS, ROUNDS).expect("Bor");
+        println!(
+            "A fresh Bor syncs {BOR_BLOCKS} blocks at eth/{version} in {:.2} s from Hypasis and in {:.2} s from Bor: {:.2} of the time.\n",
+            times.through, times.direct, times.ratio
+        );
+    }
 }

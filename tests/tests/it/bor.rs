@@ -1,8 +1,10 @@
 //! Polygon, shown by a real Bor.
 
 mod content;
+mod forks;
 mod minted;
 mod rpc;
+mod state_syncs;
 mod sync;
 
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! Trust anchored on Ethereum: a real Anvil with a contract of RootChain's interface, several endpoints before it.
 
+mod bor;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +11,7 @@ use alloy_primitives::B256;
 use hypasis_chain::dev::{Corruption, DevChain, DevForks};
 use hypasis_chain::header::field;
 use hypasis_tests::anvil::Anvil;
-use hypasis_tests::appliance::Appliance;
+use hypasis_tests::appliance::{Appliance, binary};
 use hypasis_tests::hosted::{Hosted, assert_held, chain};
 use hypasis_tests::http::{get, post, request};
 use hypasis_tests::l1::{L1Endpoint, RootChain, root_over};
@@ -48,6 +50,12 @@ fn a_checkpoint_appears_advances_outlives_a_lying_endpoint_and_l1_away() {
     assert_eq!(proof["root"], json!(root_over(&chain, 1..=64)));
     assert_eq!(proof["endpoints"], json!(["l1-1", "l1-2"]), "the liar vouches for nothing");
     assert_eq!(first["covered"], json!([[1, 64]]));
+    let shown = std::process::Command::new(binary())
+        .args(["status", "--admin", &format!("http://{}", appliance.admin)])
+        .output()
+        .unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("checkpoint  64 (ethereum-l1), covered up to 64"), "{shown}");
     let liar = &first["l1"]["endpoints"][2];
     assert!(liar["dissents"].as_u64().unwrap() > 0, "{liar}");
     assert!(liar["fault"].as_str().unwrap().contains("contradicts the others"), "{liar}");
@@ -112,7 +120,7 @@ fn two_endpoints_that_contradict_each_other_start_nothing_until_they_agree() {
         answer.status == 404 && answer.json()["error"].as_str().is_some_and(|error| error.contains(what))
     };
     appliance.until(|_, admin| says(admin, "contradict each other"), LIMIT, "to say that L1 is disputed");
-    assert_eq!(appliance.gaps()["header"], json!([[0, 100]]), "nothing is stored without a checkpoint");
+    assert_eq!(appliance.status()["store"]["history_blocks"], 0, "nothing is stored without a checkpoint");
     // One endpoint of two is not enough either.
     endpoints[1].away(true);
     appliance.until(
@@ -183,6 +191,35 @@ fn a_root_that_contradicts_settled_blocks_ends_sync_loudly_and_serving_goes_on()
         assert_eq!(appliance.terminate(), Some(0));
         appliance = Appliance::start(dir.path(), &["--config", &config]);
     }
+}
+
+#[test]
+fn a_root_of_another_branch_of_the_tip_waits_for_the_reorg_that_mends_it() {
+    let dir = tempdir().unwrap();
+    let Some(anvil) = Anvil::start(dir.path(), &["--slots-in-an-epoch", "1"]) else { return };
+    let contract = RootChain::deploy(&anvil);
+    // Equal chains; the one has the reorg before it that the other will have.
+    let (ours, theirs) = (chain(200, 2, 1, DevForks::default()), chain(200, 2, 1, DevForks::default()));
+    theirs.reorg(20, 25);
+    let node = Hosted::start("node", &ours);
+    let endpoint = [L1Endpoint::before(anvil.address)];
+    submit(&contract, &anvil, &ours, 1, 50);
+    let config = config(dir.path(), &contract, &endpoint, &[&node]);
+    let mut appliance = Appliance::start(dir.path(), &["--config", &config]);
+    appliance.filled(200, LIMIT);
+    submit(&contract, &anvil, &theirs, 51, 190);
+    let halted = |admin| get(admin, "/api/v1/status").json()["halted"].to_string();
+    appliance.until(
+        |_, admin| halted(admin).contains("a reorg may mend it"),
+        LIMIT,
+        "to see the other branch's root",
+    );
+    assert_eq!(page(appliance.admin)["covered"], json!([[1, 50]]));
+    ours.reorg(20, 25);
+    assert_eq!(ours.id_at(190), theirs.id_at(190));
+    covered(&mut appliance, 190);
+    appliance.until(|_, admin| halted(admin) == "null", LIMIT, "to go on");
+    assert_eq!(metric(&appliance, "hypasis_checkpoint_ranges_mismatched_total"), 0);
 }
 
 /// Writes a true checkpoint and finalizes it.

@@ -32,8 +32,8 @@ const POLL_MAX: Duration = Duration::from_secs(30);
 
 /// Spans that one look fetches.
 const SPANS_A_LOOK: usize = 16;
-/// Spans that are followed below the latest one: months of Polygon's.
-const SPANS_BELOW: u64 = 4_096;
+/// Spans that are asked for below the latest one at most: weeks of Polygon's.
+const SPANS_BELOW: u64 = 256;
 
 /// Whom to ask.
 #[derive(Clone)]
@@ -167,6 +167,22 @@ impl Heimdall {
         inner.span(id, &there).await
     }
 
+    /// The spans from the one of a block on, up to the latest; of more than can be followed the later ones.
+    pub async fn spans_from(&self, number: u64) -> Result<Spans, Disagreement> {
+        let latest = self.latest_span().await?;
+        let (newest, mut lowest) = (latest.id, latest.start_block);
+        let mut spans: Spans = std::iter::once(latest).collect();
+        for id in (newest.saturating_sub(SPANS_BELOW)..newest).rev() {
+            if lowest <= number {
+                break;
+            }
+            let span = self.span(id).await?;
+            lowest = span.start_block;
+            spans.insert(span);
+        }
+        Ok(spans)
+    }
+
     /// Follows Heimdall until it is dropped. While it is away what is known stays.
     pub async fn run(self) {
         let mut wait = POLL;
@@ -284,7 +300,7 @@ impl Inner {
         }
         self.view.send_modify(|view| {
             let all = Arc::make_mut(&mut view.spans);
-            spans.into_iter().for_each(|span| Spans::insert(all, span));
+            spans.into_iter().for_each(|span| all.insert(span));
         });
     }
 

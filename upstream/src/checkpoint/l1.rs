@@ -5,7 +5,7 @@
 //! so, and believed if enough of them answer the same at that block. Later checkpoints are found by the contract's
 //! event `NewHeaderBlock`; where its logs cannot be had, or do not join, the contract's own list is read instead.
 //!
-//! Source: pos-contracts `contracts/root/RootChain.sol`, `RootChainStorage.sol`.
+//! Source: pos-contracts `RootChain.sol`, `RootChainStorage.sol`.
 
 mod read;
 

@@ -4,6 +4,7 @@ use alloy_primitives::{B256, keccak256};
 use bytes::Bytes;
 use hypasis_chain::{Block, BlockId, Header};
 
+use super::beside;
 use super::receipts::{Parts, slim};
 use super::round::Found;
 use super::{Answer, PeerError, PeerHandle, Question, Start};
@@ -54,10 +55,11 @@ pub(super) async fn blocks_of(
     receipts: bool,
 ) -> Result<Found<Vec<Fetched>>, PeerError> {
     let hashes: Vec<B256> = wanted.iter().map(|id| id.hash).collect();
+    let asked = peer.clone();
     let (headers, bodies, receipts) = tokio::try_join!(
         wanted_headers(peer.clone(), wanted),
-        peer.ask(Question::Bodies(hashes.clone())),
-        async { if receipts { lists_of(&peer, &hashes).await.map(Some) } else { Ok(None) } },
+        asked.ask(Question::Bodies(hashes.clone())),
+        async { if receipts { lists_of(&asked, &hashes).await.map(Some) } else { Ok(None) } },
     )?;
     if bodies.items.len() > wanted.len() {
         let fault = format!("{} bodies where {} were asked for", bodies.items.len(), wanted.len());
@@ -80,9 +82,12 @@ pub(super) async fn blocks_of(
     for ((id, header), body) in wanted.iter().zip(headers).zip(bodies.items).take(count) {
         // Copies: a slice would keep the whole message alive, of which these may be the least part.
         let [header, body] = [header, body].map(|part| Bytes::copy_from_slice(&part));
-        let receipts = lists.next().map(|list| Bytes::copy_from_slice(&list));
+        let list = lists.next();
+        let split = list.map(|list| beside::split(peer.version(), &body, &list)).transpose();
+        let split = split.map_err(|error| PeerError::Wrong(format!("receipts that are none: {error}")))?;
+        let (receipts, extra) = split.unwrap_or_default();
         bytes += header.len() + body.len() + receipts.as_ref().map_or(0, Bytes::len);
-        blocks.push(Block { id: *id, header, body, receipts, extra: None });
+        blocks.push(Block { id: *id, header, body, receipts, extra });
     }
     Ok(if less { Found::Less(blocks, bytes) } else { Found::All(blocks, bytes) })
 }

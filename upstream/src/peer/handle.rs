@@ -23,8 +23,16 @@ struct Inner {
     id: PeerId,
     version: u8,
     requests: mpsc::Sender<Request>,
-    heads: watch::Sender<Heads>,
+    claim: watch::Sender<Claim>,
     condemned: watch::Sender<Option<String>>,
+}
+
+/// What a peer says to have.
+#[derive(Clone, Debug)]
+pub(super) struct Claim {
+    pub(super) heads: Heads,
+    /// Whether its session has seen the header of `heads.latest`, so that it needs no other proof.
+    pub(super) shown: bool,
 }
 
 /// One question on its way to a session, which must answer it or drop it.
@@ -104,7 +112,7 @@ impl PeerHandle {
             id,
             version,
             requests,
-            heads: watch::Sender::new(heads),
+            claim: watch::Sender::new(Claim { heads, shown: false }),
             condemned: watch::Sender::new(None),
         };
         (Self { inner: Arc::new(inner) }, queue)
@@ -122,12 +130,21 @@ impl PeerHandle {
 
     /// What it says to have.
     pub fn heads(&self) -> Heads {
-        self.inner.heads.borrow().clone()
+        self.inner.claim.borrow().heads.clone()
     }
 
     /// It said what it has.
     pub fn announce(&self, heads: Heads) {
-        self.inner.heads.send_replace(heads);
+        self.inner.claim.send_replace(Claim { heads, shown: false });
+    }
+
+    /// It said what it has, and gave the header of its head.
+    pub fn show(&self, heads: Heads) {
+        self.inner.claim.send_replace(Claim { heads, shown: true });
+    }
+
+    pub(super) fn claim(&self) -> Claim {
+        self.inner.claim.borrow().clone()
     }
 
     /// Whether its session lives.

@@ -124,17 +124,21 @@ impl Seats {
 
     /// What they have together, without a hole between them.
     pub(super) fn heads(&self) -> Heads {
-        let mut ranges: Vec<(u64, BlockId)> = self
+        let mut ranges: Vec<(u64, BlockId, Option<U256>)> = self
             .seats
             .iter()
             .filter(|seat| seat.peer.is_usable())
-            .filter_map(|seat| Some((seat.earliest(), seat.head()?)))
+            .filter_map(|seat| {
+                let head = seat.head()?;
+                let difficulty = seat.claim.total_difficulty.filter(|_| seat.claim.latest == Some(head));
+                Some((seat.earliest(), head, difficulty))
+            })
             .collect();
-        ranges.sort_unstable_by_key(|(_, head)| std::cmp::Reverse(head.number));
-        let latest = ranges.first().map(|(_, head)| *head);
-        let mut earliest = ranges.first().map_or(0, |(earliest, _)| *earliest);
+        ranges.sort_unstable_by_key(|(_, head, difficulty)| std::cmp::Reverse((head.number, *difficulty)));
+        let latest = ranges.first().map(|(_, head, _)| *head);
+        let mut earliest = ranges.first().map_or(0, |(earliest, ..)| *earliest);
         // By falling heads, so that each extends what is there or lies below a hole.
-        for (from, head) in &ranges {
+        for (from, head, _) in &ranges {
             if head.number.saturating_add(1) >= earliest {
                 earliest = earliest.min(*from);
             }
@@ -241,7 +245,7 @@ impl Seat {
 
     /// Takes down a new claim, and returns the head that is to be proven.
     fn look_again(&mut self) -> Option<Claim> {
-        let claim = self.peer.heads();
+        let super::handle::Claim { heads: claim, shown } = self.peer.claim();
         if claim.latest != self.claim.latest {
             self.no_headers_from = None;
         }
@@ -249,6 +253,9 @@ impl Seat {
             self.no_bodies_below = 0;
         }
         self.claim = claim;
+        if shown {
+            (self.proven, self.tried) = (self.claim.latest, self.claim.latest);
+        }
         let head =
             self.claim.latest.filter(|head| self.proven != Some(*head) && self.tried != Some(*head))?;
         self.tried = Some(head);

@@ -85,6 +85,13 @@ impl PeerSource {
         self.room.publish();
     }
 
+    /// What no root covers is a stranger's word: it is not taken.
+    fn believe(&self, block: &mut Fetched) {
+        if self.room.many {
+            block.extra = None;
+        }
+    }
+
     /// `peer` gave the blocks of `range`.
     fn gave(&self, range: RangeInclusive<u64>, peer: PeerHandle) {
         let mut given = self.given.lock();
@@ -165,7 +172,8 @@ impl Source for PeerSource {
             blocks_of(peer, wanted.get(..has).unwrap_or_default(), receipts)
         };
         let found = self.round(want, longer(wanted.len() as u64, BLOCKS_LONG), ask).await?;
-        let (blocks, peer) = found.ok_or_else(|| SourceError::Absent(self.room.id.clone()))?;
+        let (mut blocks, peer) = found.ok_or_else(|| SourceError::Absent(self.room.id.clone()))?;
+        blocks.iter_mut().for_each(|block| self.believe(block));
         if let (Some(first), Some(last)) = (blocks.first(), blocks.last()) {
             self.gave(first.id.number..=last.id.number, peer);
         }
@@ -174,7 +182,8 @@ impl Source for PeerSource {
 
     async fn block_by_hash(&self, hash: B256) -> Result<Option<Fetched>, SourceError> {
         let found = self.round(Want::Any, HEDGE, |peer, _| block_of(peer, hash)).await?;
-        Ok(found.map(|(block, peer)| {
+        Ok(found.map(|(mut block, peer)| {
+            self.believe(&mut block);
             self.gave(block.id.number..=block.id.number, peer);
             block
         }))

@@ -7,6 +7,7 @@
 
 mod assemble;
 mod batch;
+mod beside;
 mod json;
 mod pace;
 
@@ -17,7 +18,7 @@ use alloy_primitives::B256;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use hypasis_chain::{Block, BlockId, Fault};
+use hypasis_chain::{Block, BlockId, ChainSpec, Fault};
 use tokio::sync::watch;
 
 use super::message::Ask;
@@ -42,6 +43,8 @@ pub struct RpcSource {
     blocks: Arc<Pace>,
     /// Whether somebody waits for what is asked.
     urgent: bool,
+    /// The chain's rules, which say beside which blocks a state sync may stand; without them none is asked for.
+    spec: Option<Arc<ChainSpec>>,
 }
 
 /// Why one item of a batch is not there.
@@ -62,10 +65,10 @@ pub(super) enum Trouble {
 // === impl RpcSource ===
 
 impl RpcSource {
-    pub(crate) fn new(node: Arc<Node>) -> Self {
+    pub(crate) fn new(node: Arc<Node>, spec: Option<Arc<ChainSpec>>) -> Self {
         let parallel_max = node.gate.fill_places_max();
         let (headers, blocks) = (Pace::headers(parallel_max), Pace::blocks(parallel_max));
-        Self { headers: Arc::new(headers), blocks: Arc::new(blocks), node, urgent: false }
+        Self { headers: Arc::new(headers), blocks: Arc::new(blocks), node, urgent: false, spec }
     }
 
     fn lane(&self, lowest: u64) -> Lane {
@@ -180,11 +183,13 @@ impl RpcSource {
             ReceiptsForm::None => (parts, trouble),
             ReceiptsForm::Single => self.single_receipts(parts, lane).await?,
             ReceiptsForm::Raw | ReceiptsForm::Block => {
-                let (parts, receipts_trouble) = assemble::receipts(parts, receipt_outcomes, form).await;
+                let (parts, receipts_trouble) =
+                    assemble::receipts(parts, receipt_outcomes, form, self.spec.clone()).await;
                 self.learn_receipts(&receipts_trouble, form.receipts);
                 (parts, receipts_trouble.or(trouble))
             }
         };
+        let parts = if form.receipts == ReceiptsForm::Raw { self.beside(parts, lane).await } else { parts };
         Ok((parts.into_iter().map(Parts::into_block).collect(), trouble))
     }
 

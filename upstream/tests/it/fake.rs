@@ -75,6 +75,18 @@ struct Inner {
     /// Users' calls that came.
     asked: watch::Sender<Vec<Bytes>>,
     headers: Mutex<HeaderMap>,
+    retell: Mutex<Option<Retell>>,
+}
+
+/// What changes an answer to a call of ours.
+type Change = dyn Fn(&Value, &mut Value) + Send + Sync;
+
+struct Retell(Box<Change>);
+
+impl std::fmt::Debug for Retell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Retell")
+    }
 }
 
 type Body = StreamBody<BoxStream<'static, Result<Frame<Bytes>, io::Error>>>;
@@ -114,6 +126,7 @@ impl Fake {
             wrong_ids: Mutex::new(false),
             asked: watch::Sender::new(Vec::new()),
             headers: Mutex::default(),
+            retell: Mutex::default(),
         });
         let server = tokio::spawn(serve(inner.clone(), listener));
         Self { id, chain, port, inner, server: Mutex::new(Some(server)) }
@@ -146,6 +159,11 @@ impl Fake {
 
     pub(crate) fn batch_seen(&self) -> usize {
         self.inner.batch_seen.load(Ordering::Relaxed)
+    }
+
+    /// From now on answers to our own calls pass through `change`.
+    pub(crate) fn retell(&self, change: impl Fn(&Value, &mut Value) + Send + Sync + 'static) {
+        *self.inner.retell.lock() = Some(Retell(Box::new(change)));
     }
 
     pub(crate) fn wrong_ids(&self, wrong: bool) {
@@ -245,7 +263,8 @@ impl Inner {
         let denied = self.denied.lock().clone();
         let told = self.told.lock().clone();
         let wrong_ids = *self.wrong_ids.lock();
-        if denied.is_empty() && told.is_empty() && !wrong_ids {
+        let retell = self.retell.lock();
+        if denied.is_empty() && told.is_empty() && !wrong_ids && retell.is_none() {
             return self.responder.answer(body);
         }
         let one = |call: &Value| -> Value {
@@ -259,6 +278,9 @@ impl Inner {
             } else {
                 serde_json::from_slice(&self.responder.answer(call.to_string().as_bytes())).unwrap()
             };
+            if let Some(Retell(change)) = retell.as_ref().filter(|_| answer.get("error").is_none()) {
+                change(call, &mut answer["result"]);
+            }
             if wrong_ids {
                 answer["id"] = json!(answer["id"].as_u64().unwrap() + 1_000);
             }

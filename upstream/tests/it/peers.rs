@@ -33,6 +33,8 @@ enum Manner {
     Bare,
     /// Three blocks at a time.
     Brief,
+    /// A receipt more than transactions at every eighth block, as Bor's eth/69.
+    Beside,
 }
 
 #[derive(Debug)]
@@ -45,7 +47,11 @@ struct Player {
 
 impl Player {
     fn new(name: u8, chain: &Arc<DevChain>, manner: Manner, heads: Heads) -> Self {
-        let (handle, requests) = PeerHandle::new(PeerId::repeat_byte(name), 69, heads);
+        Self::of_version(69, name, chain, manner, heads)
+    }
+
+    fn of_version(version: u8, name: u8, chain: &Arc<DevChain>, manner: Manner, heads: Heads) -> Self {
+        let (handle, requests) = PeerHandle::new(PeerId::repeat_byte(name), version, heads);
         let asked = Arc::<Mutex<Vec<Question>>>::default();
         tokio::spawn(play(requests, chain.clone(), manner, asked.clone()));
         Self { handle, asked }
@@ -98,12 +104,30 @@ async fn play(
             }
             Question::Bodies(hashes) => bodies(&chain, hashes, manner),
             Question::Receipts { .. } if manner == Manner::Bare => Vec::new(),
+            Question::Receipts { hashes, .. } if manner == Manner::Beside => {
+                blocks(&chain, hashes).into_iter().map(with_beside).collect()
+            }
             Question::Receipts { hashes, .. } => {
                 blocks(&chain, hashes).into_iter().filter_map(|block| block.receipts).collect()
             }
         };
         let _ = answer.send(Ok(Answer { items, incomplete: false }));
     }
+}
+
+/// The slim receipt of a state sync.
+const STATE_SYNC: [u8; 5] = [0xc4, 0x80, 0x01, 0x80, 0xc0];
+
+fn with_beside(block: Block) -> Bytes {
+    let receipts = block.receipts.unwrap();
+    if !block.id.number.is_multiple_of(8) {
+        return receipts;
+    }
+    let mut payload = hypasis_chain::rlp::Item::parse(&receipts).unwrap().payload().to_vec();
+    payload.extend_from_slice(&STATE_SYNC);
+    let mut list = Vec::new();
+    hypasis_chain::rlp::write_list(&mut list, &payload);
+    list.into()
 }
 
 fn blocks(chain: &DevChain, hashes: &[B256]) -> Vec<Block> {
@@ -384,4 +408,31 @@ async fn a_stranger_is_asked_nothing_at_first_and_an_upstream_is_at_once() {
     upstream.attach(player.handle.clone());
     settle().await;
     assert_eq!(upstream.heads().borrow().latest, Some(chain.head()));
+}
+
+#[tokio::test]
+async fn what_stands_beside_blocks_is_believed_of_a_named_peer_at_the_version_that_tells_it() {
+    let chain = chain();
+    let wanted = ids(&chain, 1, 16);
+    let take = async |many: bool, version: u8| {
+        let source = match many {
+            true => PeerSource::of_many("peers".into(), Duration::ZERO),
+            false => PeerSource::new("peer".into()),
+        };
+        let manner = if version == 69 { Manner::Beside } else { Manner::Sound };
+        let player = Player::of_version(version, 1, &chain, manner, heads(&chain, 0, 400));
+        source.attach(player.handle.clone());
+        source.heads().wait_for(|heads| heads.latest.is_some()).await.unwrap();
+        source.blocks(&wanted, true).await.unwrap()
+    };
+    for block in take(false, 69).await {
+        let told: &[u8] = if block.id.number.is_multiple_of(8) { &STATE_SYNC } else { &[0xc0] };
+        assert_eq!(block.extra.as_deref(), Some(told), "block {}", block.id.number);
+        assert_eq!(Block { extra: None, ..block.clone() }, chain.block(block.id.number));
+    }
+    for (many, version) in [(true, 69), (false, 70)] {
+        for block in take(many, version).await {
+            assert_eq!(block, chain.block(block.id.number), "many: {many}, eth/{version}");
+        }
+    }
 }

@@ -45,6 +45,9 @@ pub struct NewPooledTransactionHashes68 {
     pub hashes: Vec<B256>,
 }
 
+/// Most bytes of a list's prefix.
+const PREFIX_LEN_MAX: usize = 9;
+
 // === impl NewBlockHashes ===
 
 impl NewBlockHashes {
@@ -78,6 +81,38 @@ impl NewBlockHashes {
 // === impl NewBlock ===
 
 impl NewBlock {
+    /// A block from its stored parts. Of `body` the transactions and uncles are taken: where blocks are announced there
+    /// are no withdrawals, and Bor refuses a block that lists any.
+    ///
+    /// # Errors
+    ///
+    /// If `body` is no list of two lists at least.
+    pub fn from_parts(header: &[u8], body: &[u8], td: U256) -> Result<Self, RlpError> {
+        let mut parts = Reader::whole(body, "body")?;
+        let (transactions, uncles) = (parts.item("transactions")?, parts.item("uncles")?);
+        for (part, field) in [(&transactions, "transactions"), (&uncles, "uncles")] {
+            if !part.list {
+                return Err(RlpError::Field { field, source: alloy_rlp::Error::UnexpectedString });
+            }
+        }
+        let parts = [header, transactions.raw, uncles.raw];
+        let mut block = BytesMut::with_capacity(PREFIX_LEN_MAX + header.len() + body.len());
+        let payload_length = parts.iter().map(|part| part.len()).sum();
+        alloy_rlp::Header { list: true, payload_length }.encode(&mut block);
+        parts.iter().for_each(|part| block.extend_from_slice(part));
+        Ok(Self { block: block.freeze(), td })
+    }
+
+    /// The block's header, as the chain hashes it.
+    ///
+    /// # Errors
+    ///
+    /// If the block is none; one that was read from a message is.
+    pub fn header(&self) -> Result<Bytes, RlpError> {
+        let mut parts = Reader::whole(&self.block, "block")?;
+        Ok(self.block.slice_ref(parts.item("header")?.raw))
+    }
+
     pub(super) fn write(&self, out: &mut BytesMut) {
         write_list(out, |out| {
             out.extend_from_slice(&self.block);

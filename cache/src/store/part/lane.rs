@@ -30,14 +30,23 @@ pub(super) struct Lanes {
 /// One family's thread, and the rows that were not sent to it yet.
 struct Lane {
     family: Family,
-    rows: Vec<(u64, Bytes)>,
+    rows: Vec<Row>,
     bytes: usize,
     queue: SyncSender<Message>,
     thread: JoinHandle<Result<Vec<PathBuf>, rocksdb::Error>>,
 }
 
+/// A row on its way.
+pub(super) struct Row {
+    pub(super) number: u64,
+    /// First of the heights without a hole that the row belongs to, where not each of them has a row; else each hole
+    /// ends a file.
+    pub(super) run: Option<u64>,
+    pub(super) value: Bytes,
+}
+
 enum Message {
-    Rows(Vec<(u64, Bytes)>),
+    Rows(Vec<Row>),
     /// Complete the files. Without it, a closed queue means that the part was given up.
     Finish,
 }
@@ -50,7 +59,7 @@ impl Lanes {
     }
 
     /// Appends a row; heights ascend within a family.
-    pub(super) fn push(&mut self, family: Family, number: u64, value: Bytes) -> Result<(), String> {
+    pub(super) fn push(&mut self, family: Family, row: Row) -> Result<(), String> {
         let place = match self.lanes.iter().position(|lane| lane.family == family) {
             Some(place) => place,
             None => {
@@ -59,8 +68,8 @@ impl Lanes {
             }
         };
         let Some(lane) = self.lanes.get_mut(place) else { return Err("no such lane".to_owned()) };
-        lane.bytes += value.len();
-        lane.rows.push((number, value));
+        lane.bytes += row.value.len();
+        lane.rows.push(row);
         if lane.rows.len() < BATCH_ROWS && lane.bytes < BATCH_BYTES {
             return Ok(());
         }
@@ -135,26 +144,28 @@ fn build(
     queue: &Receiver<Message>,
 ) -> Result<Vec<PathBuf>, rocksdb::Error> {
     let mut files = Vec::new();
-    let mut open: Option<(SstFileWriter<'_>, u64)> = None;
+    let mut open: Option<(SstFileWriter<'_>, u64, Option<u64>)> = None;
     while let Ok(message) = queue.recv() {
         let Message::Rows(rows) = message else {
-            if let Some((mut file, _)) = open {
+            if let Some((mut file, ..)) = open {
                 file.finish()?;
             }
             return Ok(files);
         };
-        for (number, value) in rows {
-            if let Some((mut file, _)) = open.take_if(|(_, next)| *next != number) {
+        for Row { number, run, value } in rows {
+            let ends =
+                |next: u64, last: Option<u64>| if run.is_some() { last != run } else { next != number };
+            if let Some((mut file, ..)) = open.take_if(|(_, next, last)| ends(*next, *last)) {
                 file.finish()?;
             }
-            let (file, next) = match &mut open {
+            let (file, next, _) = match &mut open {
                 Some(open) => open,
                 None => {
                     let path = folder.join(format!("{}-{number}.sst", family.name()));
                     let file = SstFileWriter::create(options);
                     file.open(&path)?;
                     files.push(path);
-                    open.insert((file, number))
+                    open.insert((file, number, run))
                 }
             };
             file.put(number.to_be_bytes(), &value)?;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use alloy_primitives::{Address, B256};
 use bytes::Bytes;
 use hypasis_chain::Block;
+use hypasis_chain::bor::state_sync;
 use rocksdb::WriteBatch;
 
 use super::{TipBlock, Window};
@@ -54,7 +55,11 @@ fn write_parts(core: &Arc<Core>, number: u64) -> Result<(), StoreError> {
         kinds.extend(first.receipts.then_some(Kind::Receipts));
         let range = first.id.number..=last.id.number;
         agrees(core, run, moment.coverage.of(Kind::Header))?;
-        if kinds.iter().all(|kind| moment.coverage.of(*kind).contains_all(&range)) {
+        let beside = |block: &&Arc<TipBlock>| {
+            let settled = !core.keeps_extra() || !block.extra;
+            settled || moment.coverage.of(Kind::Extra).contains(block.id.number)
+        };
+        if kinds.iter().all(|kind| moment.coverage.of(*kind).contains_all(&range)) && run.iter().all(beside) {
             continue;
         }
         let mut part = PartWriter::begin(Arc::clone(core), range, &kinds)?;
@@ -93,13 +98,15 @@ fn read(core: &Core, block: &TipBlock) -> Result<Verified, StoreError> {
     let receipts = block.receipts.then(|| row(TipPart::Receipts)).transpose()?;
     let senders = block.senders.then(|| row(TipPart::Senders)).transpose()?;
     let hashes = row(TipPart::Hashes)?;
+    let extra = block.extra && core.may_have_extra(block.id.number);
+    let extra = extra.then(|| row(TipPart::Extra)).transpose()?;
     Ok(Verified {
         block: Block {
             id: block.id,
             header: row(TipPart::Header)?,
             body: row(TipPart::Body)?,
             receipts,
-            extra: None,
+            extra,
         },
         transaction_hashes: hashes.as_chunks::<32>().0.iter().map(B256::from).collect(),
         senders: senders.map(|rows| rows.as_chunks::<20>().0.iter().map(Address::from).collect()),
@@ -127,6 +134,10 @@ fn drop_up_to(core: &Core, number: u64) -> Result<(), StoreError> {
             .unwrap_or_default();
         for hash in hashes.as_chunks::<32>().0 {
             batch.delete_cf(transactions, keys::tip_transaction(&B256::from(hash), &block.id));
+        }
+        if core.may_have_extra(block.id.number) {
+            let hash = state_sync::derived_hash(block.id.number, block.id.hash);
+            batch.delete_cf(transactions, keys::tip_transaction(&hash, &block.id));
         }
     }
     core.write_synced(Step::TipDrop, batch)?;

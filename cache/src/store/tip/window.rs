@@ -24,6 +24,9 @@ pub(crate) struct TipBlock {
     pub(crate) parent: B256,
     /// Whether its receipts are held.
     pub(crate) receipts: bool,
+    /// Whether nothing is missing of what stands beside it.
+    #[serde(default)]
+    pub(crate) extra: bool,
     /// Whether its senders are held.
     pub(crate) senders: bool,
     pub(crate) trust: Trust,
@@ -108,14 +111,16 @@ impl TipBlock {
         match kind {
             Kind::Header | Kind::Body | Kind::Index => true,
             Kind::Receipts => self.receipts,
+            Kind::Extra => self.extra,
             Kind::Senders => self.senders,
-            Kind::Extra | Kind::Logs => false,
+            Kind::Logs => false,
         }
     }
 
     /// Whether it brings what `held` lacks, and lacks nothing that `held` has.
     pub(super) fn says_more_than(&self, held: &Self) -> bool {
-        let covers = self.receipts >= held.receipts && self.senders >= held.senders;
-        covers && (self.receipts != held.receipts || self.senders != held.senders)
+        let parts = |block: &Self| [block.receipts, block.extra, block.senders];
+        let (ours, theirs) = (parts(self), parts(held));
+        ours != theirs && ours.iter().zip(theirs).all(|(ours, theirs)| *ours >= theirs)
     }
 }

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use alloy_primitives::B256;
 use bytes::Bytes;
+use hypasis_chain::bor::state_sync;
 use hypasis_chain::{Body, Header, Level, Receipts, verify};
 
 use super::Report;
@@ -85,6 +86,7 @@ impl Walk<'_> {
         self.parent = Some(hash);
         self.walked.hashes.add(number, 0, &hash);
         self.check_body(number, &header, level)?;
+        self.check_extra(number, &hash)?;
         if self.coverage.of(Kind::Receipts).contains(number) {
             let raw = self.row(Family::Receipts, number)?;
             let receipts = Receipts::parse(&raw).map_err(|error| error.to_string())?;
@@ -116,6 +118,23 @@ impl Walk<'_> {
             if bytes > 0 && self.row(Family::Senders, number)?.len() != bytes {
                 return Err("senders are missing".to_owned());
             }
+        }
+        Ok(())
+    }
+
+    /// What stands beside the block has no root; its form is all that can be checked.
+    fn check_extra(&mut self, number: u64, hash: &B256) -> Result<(), String> {
+        if !self.core.may_have_extra(number) || !self.coverage.of(Kind::Extra).contains(number) {
+            return Ok(());
+        }
+        let extra = self.row(Family::Extra, number)?;
+        state_sync::check(&extra).map_err(|fault| fault.to_string())?;
+        let indexed = [Kind::Body, Kind::Index].iter().all(|kind| self.coverage.of(*kind).contains(number));
+        if indexed && extra.as_ref() != state_sync::NONE {
+            let body = self.row(Family::Bodies, number)?;
+            let count = Body::parse(&body).map_err(|error| error.to_string())?.transaction_count();
+            let position = u32::try_from(count).unwrap_or(u32::MAX);
+            self.walked.locations.add(number, position, &state_sync::derived_hash(number, *hash));
         }
         Ok(())
     }

@@ -9,10 +9,11 @@ use std::ops::RangeInclusive;
 
 use alloy_primitives::B256;
 use hypasis_chain::Body;
+use hypasis_chain::bor::state_sync;
 use rocksdb::{ReadOptions, WriteBatch};
 
 use super::Report;
-use crate::coverage::Ranges;
+use crate::coverage::{Kind, Ranges};
 use crate::store::core::Core;
 use crate::store::error::StoreError;
 use crate::store::families::Family;
@@ -107,7 +108,21 @@ impl Index<'_> {
         }
         let doubtful: Ranges = sections.into_iter().map(|section| section..=section_end(section)).collect();
         self.heights = self.heights.intersection(&doubtful);
-        let (missing, stray) = self.compare()?;
+        let (missing, mut stray) = self.compare()?;
+        if self.core.keeps_extra() {
+            let mut left_over = Ok(());
+            stray.retain(|key| match is_left_over(self.core, *key) {
+                Ok(left_over) => !left_over,
+                Err(error) => {
+                    left_over = Err(error);
+                    true
+                }
+            });
+            left_over?;
+        }
+        if missing.is_empty() && stray.is_empty() {
+            return Ok(true);
+        }
         self.tell(&missing, "lacks entries of these blocks", report);
         self.tell(&stray, "has entries that lead to what these blocks do not hold", report);
         if mend {
@@ -191,7 +206,27 @@ pub(super) fn transaction_hashes(core: &Core, number: u64) -> Result<Vec<B256>, 
     let damaged = |_| StoreError::Damaged { number, what: "body" };
     let raw = core.value(Family::Bodies, number)?.unwrap_or_default();
     let body = Body::parse(&raw).map_err(damaged)?;
-    body.transactions().map(|transaction| Ok(transaction.map_err(damaged)?.hash())).collect()
+    let inside = body.transactions().map(|transaction| Ok(transaction.map_err(damaged)?.hash()));
+    let mut hashes = inside.collect::<Result<Vec<B256>, StoreError>>()?;
+    if core.may_have_extra(number)
+        && core.moment().coverage.of(Kind::Extra).contains(number)
+        && core.value(Family::Extra, number)?.is_some_and(|extra| extra.as_ref() != state_sync::NONE)
+        && let Some(hash) = header_hash(core, number)?
+    {
+        hashes.push(state_sync::derived_hash(number, hash));
+    }
+    Ok(hashes)
+}
+
+/// Whether the entry is that of a transaction beside a block of which it is not known now whether it has one. It was
+/// written before what stood there was removed; looking it up is a miss.
+fn is_left_over(core: &Core, key: u128) -> Result<bool, StoreError> {
+    let Some((number, position)) = keys::index_target(&key.to_be_bytes()) else { return Ok(false) };
+    if !core.may_have_extra(number) || core.moment().coverage.of(Kind::Extra).contains(number) {
+        return Ok(false);
+    }
+    let Some(hash) = header_hash(core, number)? else { return Ok(false) };
+    Ok(keys::index(&state_sync::derived_hash(number, hash), number, position) == Some(key))
 }
 
 /// Makes a key as good as random, so that sums of other keys come out otherwise.

@@ -11,12 +11,12 @@ use rocksdb::WriteBatch;
 
 use super::index::{header_hash, transaction_hashes};
 use crate::coverage::{Kind, Ranges};
-use crate::store::SECTION;
 use crate::store::core::Core;
 use crate::store::error::StoreError;
 use crate::store::families::Family;
 use crate::store::meta;
 use crate::store::part::PartWriter;
+use crate::store::senders::sections;
 use crate::store::tip::Window;
 use crate::store::trace::Step;
 
@@ -89,13 +89,4 @@ pub(super) fn index_transactions(core: &Arc<Core>, range: &RangeInclusive<u64>) 
         part.finish_each(&[])?;
     }
     Ok(())
-}
-
-/// Cuts heights at the borders of sections.
-fn sections(run: RangeInclusive<u64>) -> impl Iterator<Item = RangeInclusive<u64>> {
-    let (from, to) = run.into_inner();
-    (from / SECTION..=to / SECTION).map(move |section| {
-        let start = section.saturating_mul(SECTION);
-        start.max(from)..=start.saturating_add(SECTION - 1).min(to)
-    })
 }

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use alloy_primitives::B256;
 use bytes::Bytes;
+use hypasis_chain::bor::state_sync;
 use hypasis_chain::{BlockId, Body, Header, Level, Receipts, verify};
 use rocksdb::{IteratorMode, ReadOptions};
 
@@ -122,7 +124,8 @@ fn check_block(core: &Core, block: &TipBlock, entries: usize) -> Result<(), Stri
     if block.trust.level >= Level::Light {
         verify::check_body(&header, &body).map_err(|fault| fault.to_string())?;
     }
-    check_transactions(core, block, &body, entries)?;
+    let beside = check_beside(core, block)?;
+    check_transactions(core, block, &body, beside, entries)?;
     if block.receipts {
         let raw = row(core, block, TipPart::Receipts)?;
         let receipts = Receipts::parse(&raw).map_err(|error| error.to_string())?;
@@ -136,20 +139,42 @@ fn check_block(core: &Core, block: &TipBlock, entries: usize) -> Result<(), Stri
     Ok(())
 }
 
+/// The hash of the transaction beside the block, if there is one.
+fn check_beside(core: &Core, block: &TipBlock) -> Result<Option<B256>, String> {
+    if !block.extra || !core.may_have_extra(block.id.number) {
+        return Ok(None);
+    }
+    let extra = row(core, block, TipPart::Extra)?;
+    state_sync::check(&extra).map_err(|fault| fault.to_string())?;
+    let there = extra.as_ref() != state_sync::NONE;
+    Ok(there.then(|| state_sync::derived_hash(block.id.number, block.id.hash)))
+}
+
 /// Each transaction is found by its hash, and nothing else is found in the block.
-fn check_transactions(core: &Core, block: &TipBlock, body: &Body<'_>, entries: usize) -> Result<(), String> {
+fn check_transactions(
+    core: &Core,
+    block: &TipBlock,
+    body: &Body<'_>,
+    beside: Option<B256>,
+    entries: usize,
+) -> Result<(), String> {
     let mut hashes = Vec::new();
-    for (position, transaction) in (0_u32..).zip(body.transactions()) {
-        let hash = transaction.map_err(|error| error.to_string())?.hash();
+    let mut count = 0_u32;
+    let inside = body.transactions().map(|transaction| transaction.map(|transaction| transaction.hash()));
+    for hash in inside.chain(beside.map(Ok)) {
+        let hash = hash.map_err(|error| error.to_string())?;
         let key = keys::tip_transaction(&hash, &block.id);
         let found = core.row(Family::TipTransactions, block.id.number, &key);
-        if found.map_err(|error| error.to_string())?.as_deref() != Some(&position.to_be_bytes()[..]) {
-            return Err(format!("transaction {position} is not indexed"));
+        if found.map_err(|error| error.to_string())?.as_deref() != Some(&count.to_be_bytes()[..]) {
+            return Err(format!("transaction {count} is not indexed"));
         }
-        hashes.extend_from_slice(hash.as_slice());
+        if beside != Some(hash) {
+            hashes.extend_from_slice(hash.as_slice());
+        }
+        count = count.saturating_add(1);
     }
-    if entries != body.transaction_count() {
-        return Err(format!("{entries} transactions are indexed, it has {}", body.transaction_count()));
+    if entries as u64 != u64::from(count) {
+        return Err(format!("{entries} transactions are indexed, it has {count}"));
     }
     match row(core, block, TipPart::Hashes)? == hashes {
         true => Ok(()),

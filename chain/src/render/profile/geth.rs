@@ -21,8 +21,9 @@ pub(super) const GETH: Profile = Profile {
     receipt_log: &LOG,
 };
 
-/// Bor 2.x. Its headers lack what Geth's got with and after Shanghai, which the fields' absence already says.
-pub(super) const BOR: Profile = Profile { client: Client::Bor, ..GETH };
+/// Bor 2.7 (the same files there). Its headers lack what Geth's got with and after Shanghai, which the fields' absence
+/// already says; its transactions do not tell their block's time.
+pub(super) const BOR: Profile = Profile { client: Client::Bor, transaction: [&BOR_TRANSACTION; 5], ..GETH };
 
 const BLOCK: [Block; 26] = [
     Block::BaseFeePerGas,
@@ -109,6 +110,32 @@ const TRANSACTION: [Transaction; 24] = [
     Transaction::BlockHash,
     Transaction::BlockNumber,
     Transaction::BlockTimestamp,
+    Transaction::From,
+    Transaction::Gas,
+    Transaction::GasPrice,
+    Transaction::MaxFeePerGas,
+    Transaction::MaxPriorityFeePerGas,
+    Transaction::MaxFeePerBlobGas,
+    Transaction::Hash,
+    Transaction::Input,
+    Transaction::Nonce,
+    Transaction::To,
+    Transaction::TransactionIndex,
+    Transaction::Value,
+    Transaction::Type,
+    Transaction::AccessList,
+    Transaction::ChainId,
+    Transaction::BlobVersionedHashes,
+    Transaction::AuthorizationList,
+    Transaction::V,
+    Transaction::R,
+    Transaction::S,
+    Transaction::YParity,
+];
+
+const BOR_TRANSACTION: [Transaction; 23] = [
+    Transaction::BlockHash,
+    Transaction::BlockNumber,
     Transaction::From,
     Transaction::Gas,
     Transaction::GasPrice,

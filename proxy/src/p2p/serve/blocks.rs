@@ -5,16 +5,20 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use alloy_primitives::{B256, keccak256};
+use bytes::Bytes;
 use hypasis_cache::store::Verified;
 use hypasis_cache::{BlockRef, Kind, StoreError, View};
-use hypasis_chain::{BlockId, Level};
+use hypasis_chain::bor::state_sync::{NONE, may_stand_beside};
+use hypasis_chain::spec::Family;
+use hypasis_chain::{BlockId, ChainSpec, Level};
 use hypasis_wire::eth::{MAX_BODIES, RawAnswer, SOFT_RESPONSE_LIMIT};
 
 use super::headers::read;
-use super::item::{Put, proven, put};
-use super::{Asker, Draft, Library};
+use super::item::{Put, proven, put, with_last};
+use super::{Asker, BOR_RECEIPTS_LIMIT, Draft, HARD_LIMIT, Library};
 use crate::p2p::forward::Missing;
 
 /// Hashes that are looked up before any of them is read: what Geth asks for at once.
@@ -58,8 +62,11 @@ enum Place {
 /// One request under way.
 #[derive(Debug)]
 struct Reading {
+    spec: Arc<ChainSpec>,
     hashes: Vec<B256>,
     form: Form,
+    /// Most bytes of the message.
+    limit: usize,
     answer: RawAnswer,
     /// How many hashes are answered.
     done: usize,
@@ -73,6 +80,12 @@ struct Reading {
 // === impl Form ===
 
 impl Form {
+    /// Most bytes of a message in this form; Bor lets receipts fill a frame.
+    fn limit(self, spec: &ChainSpec) -> usize {
+        let is_large = self != Self::Bodies && spec.family == Family::Bor;
+        if is_large { BOR_RECEIPTS_LIMIT } else { HARD_LIMIT }
+    }
+
     fn kind(self) -> Kind {
         if self == Self::Bodies { Kind::Body } else { Kind::Receipts }
     }
@@ -89,8 +102,18 @@ impl Library {
         asker: Asker<'_>,
     ) -> Draft {
         let answer = RawAnswer::with_capacity(request_id, if hashes.is_empty() { 0 } else { CAPACITY });
-        let reading =
-            Reading { hashes, form, answer, done: 0, forwarded: 0, places: Vec::new(), places_from: 0 };
+        let spec = self.shelf.forward.spec().clone();
+        let reading = Reading {
+            limit: form.limit(&spec),
+            spec,
+            hashes,
+            form,
+            answer,
+            done: 0,
+            forwarded: 0,
+            places: Vec::new(),
+            places_from: 0,
+        };
         let (mut reading, missing) = self
             .read(move |_, view| {
                 let mut reading = reading;
@@ -188,23 +211,45 @@ impl Reading {
         let level = view.level(&id);
         let header = || read(view.by_hash(&id.hash)).and_then(|block| read(view.header(&block)));
         let fit = level >= Level::Light && (self.form == Form::Bodies || proven(level, header, bytes));
-        if fit { self.count(bytes) } else { Put::Unfit }
+        let extra = || read(view.by_hash(&id.hash)).and_then(|block| read(view.extra(&block)));
+        match self.beside(id.number, extra) {
+            Ok(beside) if fit => self.count(bytes, beside),
+            _ => Put::Unfit,
+        }
+    }
+
+    /// The receipt of the state sync beside the block at `number`, if one belongs into the answer; `Err` where that is
+    /// not known.
+    fn beside(&self, number: u64, extra: impl FnOnce() -> Option<Bytes>) -> Result<Option<Bytes>, ()> {
+        // Bor shows them from eth/69 on.
+        if self.form != Form::Receipts69 || !may_stand_beside(&self.spec, number) {
+            return Ok(None);
+        }
+        let extra = extra().ok_or(())?;
+        Ok(Some(extra).filter(|extra| extra != NONE))
     }
 
     fn put_fetched(&mut self, block: &Verified, level: Option<Level>) -> Put {
         let block = &block.block;
         let level = level.unwrap_or(Level::Light);
-        let put = match &block.receipts {
-            _ if self.form == Form::Bodies => self.count(&block.body),
-            Some(receipts) if proven(level, || Some(block.header.clone()), receipts) => self.count(receipts),
+        let beside = self.beside(block.id.number, || block.extra.clone());
+        let put = match (&block.receipts, beside) {
+            _ if self.form == Form::Bodies => self.count(&block.body, None),
+            (Some(receipts), Ok(beside)) if proven(level, || Some(block.header.clone()), receipts) => {
+                self.count(receipts, beside)
+            }
             _ => Put::Unfit,
         };
         self.forwarded += usize::from(put == Put::Done);
         put
     }
 
-    fn count(&mut self, bytes: &[u8]) -> Put {
-        let put = put(&mut self.answer, self.form, bytes);
+    fn count(&mut self, bytes: &[u8], beside: Option<Bytes>) -> Put {
+        let put = match beside.map(|beside| with_last(bytes, &beside)) {
+            Some(Some(list)) => put(&mut self.answer, self.form, &list, self.limit),
+            Some(None) => Put::Unfit,
+            None => put(&mut self.answer, self.form, bytes, self.limit),
+        };
         self.done += usize::from(put == Put::Done);
         put
     }

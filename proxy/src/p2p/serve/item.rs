@@ -1,11 +1,11 @@
 //! One block's body or receipts on its way into a message.
 
 use hypasis_chain::receipt::consensus_list;
+use hypasis_chain::rlp::{Item, write_list_prefix};
 use hypasis_chain::verify::check_receipts;
 use hypasis_chain::{Header, Level, Receipts};
 use hypasis_wire::eth::RawAnswer;
 
-use super::HARD_LIMIT;
 use super::blocks::Form;
 
 /// What became of an item.
@@ -20,8 +20,9 @@ pub(super) enum Put {
 }
 
 /// Appends what `form` wants of a block to the message. `bytes` are its body, or its slim receipts.
-pub(super) fn put(answer: &mut RawAnswer, form: Form, bytes: &[u8]) -> Put {
-    let room = HARD_LIMIT.saturating_sub(answer.len());
+/// The message takes at most `limit` bytes.
+pub(super) fn put(answer: &mut RawAnswer, form: Form, bytes: &[u8], limit: usize) -> Put {
+    let room = limit.saturating_sub(answer.len());
     match form {
         Form::Bodies | Form::Receipts69 => push(answer, bytes, room),
         Form::Receipts68 => {
@@ -42,6 +43,16 @@ pub(super) fn put(answer: &mut RawAnswer, form: Form, bytes: &[u8]) -> Put {
             }
         }
     }
+}
+
+/// The list with one more item behind its last; `None` if it is no list.
+pub(super) fn with_last(list: &[u8], last: &[u8]) -> Option<Vec<u8>> {
+    let items = Item::parse(list).ok().filter(Item::is_list)?.payload();
+    let mut longer = Vec::with_capacity(LIST_PREFIX + items.len() + last.len());
+    write_list_prefix(&mut longer, items.len().saturating_add(last.len()));
+    longer.extend_from_slice(items);
+    longer.extend_from_slice(last);
+    Some(longer)
 }
 
 /// Whether receipts that were verified to `level` when they were stored are those of `header`.

@@ -6,14 +6,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use alloy_primitives::B256;
 use hypasis_upstream::Heads;
 use hypasis_upstream::peer::PeerId;
 use hypasis_wire::ecies::{ECIESError, ECIESStream};
-use hypasis_wire::eth::{Dialect, EthHandshake, EthHandshakeError, EthVersion, UnifiedStatus};
+use hypasis_wire::eth::{Dialect, EthHandshake, EthHandshakeError, EthMessageID, EthVersion, UnifiedStatus};
 use hypasis_wire::multiplex::RlpxProtocolMultiplexer;
 use hypasis_wire::p2p::{
-    Capability, DisconnectReason, HelloMessage, HelloMessageWithProtocols, MAX_MESSAGE_SIZE, P2PStreamError,
-    Protocol, UnauthedP2PStream,
+    Capability, DisconnectReason, HelloMessage, HelloMessageWithProtocols, P2PStreamError, Protocol,
+    UnauthedP2PStream,
 };
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -39,6 +40,8 @@ pub(super) struct Shaken {
     /// Index of `eth` among the shared capabilities.
     pub(super) eth: usize,
     pub(super) version: EthVersion,
+    /// The head that our status named.
+    pub(super) told_of: B256,
     pub(super) status: UnifiedStatus,
 }
 
@@ -130,7 +133,7 @@ pub(super) async fn shake(
     };
     let version =
         EthVersion::try_from(version).map_err(|_| Failure::Refused(DisconnectReason::UselessPeer))?;
-    let status = match timeout(STEP, status(room, &mut connection, eth, version)).await {
+    let (told_of, status) = match timeout(STEP, status(room, &mut connection, eth, version)).await {
         Ok(Ok(status)) => status,
         Ok(Err(failure)) => {
             let reason = match &failure {
@@ -147,8 +150,10 @@ pub(super) async fn shake(
             return Err(Failure::Late("status"));
         }
     };
-    connection.set_max_message_size(MAX_MESSAGE_SIZE);
-    Ok(Shaken { connection, id, client: name(&theirs), eth, version, status })
+    // Of all messages receipts may be the largest; each is held against its own bound when it is read.
+    let largest = room.presence.dialect.max_message_size(EthMessageID::Receipts);
+    connection.set_max_message_size(largest);
+    Ok(Shaken { connection, id, client: name(&theirs), eth, version, told_of, status })
 }
 
 async fn status(
@@ -156,11 +161,11 @@ async fn status(
     connection: &mut Connection,
     eth: usize,
     version: EthVersion,
-) -> Result<UnifiedStatus, Failure> {
+) -> Result<(B256, UnifiedStatus), Failure> {
     let status = room.presence.status(version).ok_or(Failure::NoStatus)?;
     let filter = room.presence.fork_filter().ok_or(Failure::NoStatus)?;
     let handshake = EthHandshake { status, fork_filter: &filter, dialect: room.presence.dialect };
-    Ok(handshake.handshake(&mut connection.capability(eth)).await?)
+    Ok((status.blockhash, handshake.handshake(&mut connection.capability(eth)).await?))
 }
 
 /// What a peer's status says it has. Before eth/69 it names the head by hash alone: its height is asked later.

@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::{Facts, Form};
 use crate::rpc::local::{Asked, Mode, Shelf};
 use crate::rpc::memory::Memory;
 use crate::rpc::methods::Local;
@@ -69,13 +70,27 @@ pub(crate) fn learn(
     result: &[u8],
     deadline: Instant,
 ) -> Learned {
-    let moment = shelf.moment(view, Asked { mode: Mode::Compare, patient: true, deadline, left: None });
-    let Ok(hit) = moment.answer(local, params) else {
+    let render = |state_sync_logs| {
+        let mode = Mode::Compare { state_sync_logs };
+        let moment = shelf.moment(view, Asked { mode, patient: true, deadline, left: None });
+        let hit = moment.answer(local, params).ok()?;
+        Some((compare(hit.rendered.result(), result), moment.noted.into_inner(), hit.bound.number))
+    };
+    let Some((mut finding, mut noted, number)) = render(true) else {
         return Learned { finding: Finding::Incomparable, worse: false, number: 0 };
     };
-    let finding = compare(hit.rendered.result(), result);
-    let noted = moment.noted.into_inner();
     let mut worse = false;
+    let shown = noted.iter().any(|(form, _)| *form == Form::StateSyncLogs);
+    if shown
+        && finding != Finding::Equal
+        && let Some((without, stands_on, _)) = render(false)
+    {
+        if without == Finding::Equal {
+            let left_out = Some("the logs of state syncs beside blocks are left out");
+            worse |= shelf.verdicts.note(Form::StateSyncLogs, Facts::ANY, left_out);
+        }
+        (finding, noted) = (without, stands_on);
+    }
     for (form, facts) in noted {
         match &finding {
             Finding::Equal => worse |= shelf.verdicts.note(form, facts, None),
@@ -83,7 +98,7 @@ pub(crate) fn learn(
             Finding::Lie(_) | Finding::Incomparable => {}
         }
     }
-    Learned { finding, worse, number: hit.bound.number }
+    Learned { finding, worse, number }
 }
 
 /// What a comparison in the background needs.

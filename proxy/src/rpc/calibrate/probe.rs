@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hypasis_chain::render::Profile;
+use hypasis_chain::spec::Family;
 use hypasis_upstream::{Call, Class as Way, Need, Reply};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -133,7 +134,8 @@ async fn version(stack: &Stack) -> Option<String> {
 
 /// Asks once for each method whether the node has it: parameters are missing, which it says only of those it has.
 async fn methods(stack: &Stack) {
-    for (name, method) in rendered() {
+    let bor = stack.core.shelf.spec.family == Family::Bor;
+    for (name, method) in rendered().filter(|(_, method)| bor || !method.is_bors()) {
         let Some(answer) = reply(stack, name, b"[]", Way::Read).await else { continue };
         let error = Envelope::read(&answer.body).ok().and_then(|answer| answer.error);
         let code = error.and_then(|error| serde_json::from_slice::<serde_json::Value>(error).ok());
@@ -152,7 +154,7 @@ async fn once(stack: &Arc<Stack>, knows_methods: &mut bool) -> bool {
         let (verdicts, view) = (&looking.core.shelf.verdicts, looking.core.shelf.store.view());
         let heights = verdicts.survey().next(&view);
         for number in &heights {
-            let found = look(&view, verdicts, *number);
+            let found = look(&looking.core.shelf.spec, &view, verdicts, *number);
             verdicts.survey().looked_at(&view, *number, found);
         }
         !heights.is_empty()

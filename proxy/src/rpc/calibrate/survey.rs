@@ -7,8 +7,12 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::B256;
-use hypasis_cache::{Kind, Ranges, View};
-use hypasis_chain::{Body, Header};
+use bytes::Bytes;
+use hypasis_cache::{BlockRef, Kind, Ranges, View};
+use hypasis_chain::bor::state_sync;
+use hypasis_chain::render::Beside;
+use hypasis_chain::spec::Family;
+use hypasis_chain::{BlockId, Body, ChainSpec, Header};
 
 use super::{Facts, Form, Verdicts};
 use crate::rpc::methods::Local;
@@ -151,20 +155,29 @@ pub(super) struct Found {
 }
 
 /// Looks at the block at `number` for forms that are still open. One that cannot be read shows nothing.
-pub(super) fn look(view: &View, verdicts: &Verdicts, number: u64) -> Found {
+pub(super) fn look(spec: &ChainSpec, view: &View, verdicts: &Verdicts, number: u64) -> Found {
     let mut found = Found::default();
     let Ok(Some(block)) = view.by_number(number) else { return found };
     found.hash = Some(block.id.hash);
     let (Ok(Some(header)), Ok(Some(body))) = (view.header(&block), view.body(&block)) else { return found };
     let (Ok(header), Ok(body)) = (Header::parse(&header), Body::parse(&body)) else { return found };
-    let (facts, Ok(all)) = (Facts::of_header(&header), Facts::of_block(&header, &body)) else { return found };
+    let Some(extra) = extra_of(spec, view, &block) else { return found };
+    let beside = match state_sync::receipt(&extra) {
+        Ok(Some(receipt)) => Beside::Receipt(receipt),
+        Ok(None) => Beside::Nothing,
+        Err(_) => return found,
+    };
+    let facts = Facts::of_header(&header);
+    let Ok(all) = Facts::of_block(&header, &body).map(|all| all.and_beside(&beside)) else { return found };
     let mut open = |form, facts, name, params: &dyn Fn() -> String| {
         if !verdicts.settled(form, facts) {
             found.open.push((form, facts, name, params()));
         }
     };
     let height = || format!("[\"{number:#x}\"]");
-    open(Form::Block, facts, "eth_getBlockByNumber", &|| format!("[\"{number:#x}\",false]"));
+    open(Form::Block, facts.and_beside(&beside), "eth_getBlockByNumber", &|| {
+        format!("[\"{number:#x}\",false]")
+    });
     open(Form::BlockFull, all, "eth_getBlockByNumber", &|| format!("[\"{number:#x}\",true]"));
     open(Form::BlockReceipts, all, "eth_getBlockReceipts", &height);
     if !verdicts.lacks(Local::HeaderByNumber) {
@@ -190,7 +203,52 @@ pub(super) fn look(view: &View, verdicts: &Verdicts, number: u64) -> Found {
         let params = || format!("[{{\"fromBlock\":\"{number:#x}\",\"toBlock\":\"{number:#x}\"}}]");
         open(Form::Logs, facts, "eth_getLogs", &params);
     }
+    if spec.family == Family::Bor {
+        look_at_bor(&mut open, verdicts, &header, block.id, all);
+    }
+    if let Beside::Receipt(_) = beside {
+        let hash = state_sync::derived_hash(number, block.id.hash);
+        let (facts, params) = (facts.and_beside(&beside), || format!("[\"{hash}\"]"));
+        open(Form::Transaction, facts, "eth_getTransactionByHash", &params);
+        open(Form::Receipt, facts, "eth_getTransactionReceipt", &params);
+        if !verdicts.lacks(Local::BorBlockReceipt) {
+            let params = || format!("[\"{}\"]", block.id.hash);
+            open(Form::BorBlockReceipt, facts, "eth_getBorBlockReceipt", &params);
+        }
+        let params = || format!("[{{\"fromBlock\":\"{number:#x}\",\"toBlock\":\"{number:#x}\"}}]");
+        open(Form::StateSyncLogs, Facts::ANY, "eth_getLogs", &params);
+    }
     found
+}
+
+/// What only Bor's chains have.
+fn look_at_bor(
+    open: &mut impl FnMut(Form, Facts, &'static str, &dyn Fn() -> String),
+    verdicts: &Verdicts,
+    header: &Header<'_>,
+    id: BlockId,
+    all: Facts,
+) {
+    let number = id.number;
+    let height = || format!("[\"{number:#x}\"]");
+    if !verdicts.lacks(Local::ReceiptsByBlock) {
+        open(Form::ReceiptsByBlock, all, "eth_getTransactionReceiptsByBlock", &height);
+    }
+    if number > 0 && !verdicts.lacks(Local::BorAuthor) {
+        open(Form::Author, Facts::of_header(header), "bor_getAuthor", &height);
+    }
+    let name = if verdicts.lacks(Local::BorRootHash) { "eth_getRootHash" } else { "bor_getRootHash" };
+    if !verdicts.lacks(Local::RootHash) || !verdicts.lacks(Local::BorRootHash) {
+        open(Form::RootHash, Facts::ANY, name, &|| format!("[{number},{number}]"));
+    }
+}
+
+/// What stands beside the block; `None` where that is not known.
+fn extra_of(spec: &ChainSpec, view: &View, block: &BlockRef) -> Option<Bytes> {
+    match state_sync::may_stand_beside(spec, block.id.number) {
+        true => view.extra(block).ok().flatten(),
+        false => Some(Bytes::from_static(state_sync::NONE)),
+    }
 }
 
 /// Heights of which everything is held that answers show.

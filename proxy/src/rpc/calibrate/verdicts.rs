@@ -8,7 +8,7 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 use serde::{Deserialize, Serialize};
 
 use super::survey::Survey;
-use super::{Facts, Form, Unit};
+use super::{BESIDE, Facts, Form, Unit};
 use crate::rpc::methods::{Class, Local, TABLE};
 use crate::rpc::source::Miss;
 
@@ -54,6 +54,13 @@ impl Verdicts {
             }
         }
         Ok(())
+    }
+
+    /// Whether the node's `eth_getLogs` shows the logs of state syncs that stand beside blocks, if that is known.
+    pub(crate) fn shows_state_sync_logs(&self) -> Option<bool> {
+        let units = self.units.read();
+        let mut unit = Facts::ANY.units(Form::StateSyncLogs);
+        unit.find_map(|unit| units.get(&unit)).map(|verdict| *verdict == Verdict::Equal)
     }
 
     /// Whether all units of this form are settled.
@@ -130,15 +137,18 @@ impl Verdicts {
         let units = self.units.read();
         let differing = units.iter().filter_map(|((form, era, kind), verdict)| match verdict {
             Verdict::Equal => None,
+            // That they are left out is known, and done here too.
+            Verdict::Differs(_) if *form == Form::StateSyncLogs => None,
             Verdict::Differs(first) => Some(serde_json::json!({
                 "form": form,
                 "header_fields": era.fields,
                 "merged": era.merged,
-                "transaction_type": kind,
+                "transaction_type": kind.filter(|kind| *kind != BESIDE),
+                "state_sync": *kind == Some(BESIDE),
                 "first_difference": first,
             })),
         });
-        let lacking = rendered().filter(|(_, method)| self.lacks(*method));
+        let lacking = rendered().filter(|(_, method)| self.lacks(*method) && !method.is_bors());
         differing
             .chain(lacking.map(|(name, _)| serde_json::json!({ "method": name, "lacking": true })))
             .collect()

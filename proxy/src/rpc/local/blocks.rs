@@ -26,7 +26,7 @@ impl Moment<'_> {
             true => (Form::BlockFull, self.sound(Facts::of_block(&parts.header, &parts.body))?),
             false => (Form::Block, Facts::of_header(&parts.header)),
         };
-        self.allowed(form, facts)?;
+        self.allowed(form, facts.and_beside(&parts.beside))?;
         let each = if full { TRANSACTION_BYTES } else { 70 };
         let room = parts.body.transaction_count().saturating_mul(each).saturating_add(2_048);
         let mut writer = ResultWriter::with_capacity(room);
@@ -54,7 +54,13 @@ impl Moment<'_> {
         let bytes = self.body_bytes(&block)?;
         let body = self.sound(Body::parse(&bytes))?;
         let count = match method {
-            Local::TransactionCountByNumber | Local::TransactionCountByHash => body.transaction_count(),
+            Local::TransactionCountByNumber | Local::TransactionCountByHash => {
+                let beside = self.beside(&block)?.is_some();
+                if beside && !self.is_bor() {
+                    return Err(Stop::Miss(Miss::Form));
+                }
+                body.transaction_count().saturating_add(usize::from(beside))
+            }
             _ => body.uncles().count(),
         };
         let mut writer = ResultWriter::with_capacity(16);

@@ -9,7 +9,7 @@ use hypasis_cache::{Kind, Ranges};
 use hypasis_chain::render::{self, LogFilter};
 use hypasis_chain::{BlockId, Header, Receipts};
 
-use super::{Hit, Moment, Stop, arguments};
+use super::{Held, Hit, Moment, Stop, arguments};
 use crate::rpc::calibrate::{Facts, Form};
 use crate::rpc::framing::{ResultWriter, RpcError};
 use crate::rpc::params::{BlockArgument, Filter, Span, Tag};
@@ -107,15 +107,16 @@ impl Moment<'_> {
         count: &mut usize,
     ) -> Result<(), Stop> {
         let block = self.read(self.view.by_number(number))?.ok_or(Stop::Miss(Miss::Gap))?;
-        self.plain(&block)?;
+        let beside = self.logs_beside(&block, wanted)?;
         let header = self.header_bytes(&block)?;
         let header = self.sound(Header::parse(&header))?;
-        if !wanted.may_match(&header) {
+        // The bloom does not cover what stands beside the block.
+        if beside.is_none() && !wanted.may_match(&header) {
             return Ok(());
         }
         let bytes = self.receipt_bytes(&block)?;
         let receipts = self.sound(Receipts::parse(&bytes))?;
-        let held = self.held(&block)?;
+        let held = Held { beside, ..self.inside(&block)? };
         let parts = self.render(&held)?;
         let before = *count;
         self.rendered(render::logs(writer.buffer(), &parts, &receipts, wanted, count))?;
@@ -144,12 +145,15 @@ impl Moment<'_> {
     }
 
     fn chunks(&self, heights: RangeInclusive<u64>) -> Vec<Chunk> {
-        let kinds = [Kind::Header, Kind::Body, Kind::Receipts];
+        let mut kinds = vec![Kind::Header, Kind::Body, Kind::Receipts];
+        if self.shelf.store.keeps_extra() && self.shows_state_sync_logs() == Some(true) {
+            kinds.push(Kind::Extra);
+        }
         if kinds.iter().all(|kind| self.view.ranges(*kind).contains_all(&heights)) {
             return vec![Chunk { heights, held: true }];
         }
-        let [headers, bodies, receipts] = kinds.map(|kind| self.view.ranges(kind));
-        split(&headers.intersection(&bodies).intersection(&receipts), heights)
+        let held = kinds.iter().map(|kind| self.view.ranges(*kind));
+        split(&held.reduce(|all, kind| all.intersection(&kind)).unwrap_or_default(), heights)
     }
 }
 

@@ -6,6 +6,7 @@ use hypasis_chain::body::join_block;
 use super::{Hit, Moment, Stop, arguments};
 use crate::rpc::framing::ResultWriter;
 use crate::rpc::methods::Local;
+use crate::rpc::source::Miss;
 
 // === impl Moment ===
 
@@ -22,7 +23,10 @@ impl Moment<'_> {
                 hex(writer.buffer(), &self.sound(join_block(&header, &body))?);
             }
             _ => {
-                self.plain(&block)?;
+                // Bor shows here what the root covers; of others that is not known.
+                if !self.is_bor() && self.beside(&block)?.is_some() {
+                    return Err(Stop::Miss(Miss::Form));
+                }
                 self.consensus_receipts(&mut writer, &self.receipt_bytes(&block)?)?;
             }
         }

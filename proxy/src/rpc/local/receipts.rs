@@ -17,9 +17,11 @@ impl Moment<'_> {
         let (held, bytes) = (self.held(&block)?, self.receipt_bytes(&block)?);
         let (parts, receipts) = (self.render(&held)?, self.sound(Receipts::parse(&bytes))?);
         let index = usize::try_from(index).map_err(|_| Stop::Miss(Miss::Store))?;
-        let transaction = parts.body.transaction(index).ok_or(Stop::Miss(Miss::Store))?;
-        let kind = self.sound(transaction)?.kind();
-        self.allowed(Form::Receipt, Facts::of_transaction(&parts.header, kind))?;
+        let facts = match parts.body.transaction(index) {
+            Some(transaction) => Facts::of_transaction(&parts.header, self.sound(transaction)?.kind()),
+            None => Facts::of_header(&parts.header).and_beside(&parts.beside),
+        };
+        self.allowed(Form::Receipt, facts)?;
         let mut writer = ResultWriter::with_capacity(2_048);
         if !self.rendered(render::receipt(writer.buffer(), &parts, &receipts, index))? {
             return Err(Stop::Miss(Miss::Store));
@@ -29,12 +31,17 @@ impl Moment<'_> {
 
     /// `eth_getBlockReceipts`
     pub(super) fn block_receipts(&self, params: &[u8]) -> Result<Hit, Stop> {
+        self.receipts_of(params, Form::BlockReceipts)
+    }
+
+    /// All receipts of the block that the parameter names, in the form of one method or another.
+    pub(super) fn receipts_of(&self, params: &[u8], form: Form) -> Result<Hit, Stop> {
         let argument = arguments(params, 1)?.block(0).map_err(Stop::Fault)?;
         let block = self.resolve(argument)?;
         let (held, bytes) = (self.held(&block)?, self.receipt_bytes(&block)?);
         let (parts, receipts) = (self.render(&held)?, self.sound(Receipts::parse(&bytes))?);
         let facts = self.sound(Facts::of_block(&parts.header, &parts.body))?;
-        self.allowed(Form::BlockReceipts, facts)?;
+        self.allowed(form, facts.and_beside(&parts.beside))?;
         let mut writer = ResultWriter::with_capacity(bytes.len().saturating_mul(4));
         self.rendered(render::block_receipts(writer.buffer(), &parts, &receipts))?;
         self.finish(writer, held.id)

@@ -48,6 +48,11 @@ impl Moment<'_> {
         let index = usize::try_from(index).map_err(|_| Stop::Miss(Miss::Params))?;
         let mut writer = ResultWriter::with_capacity(1_024);
         match parts.body.transaction(index) {
+            None if self.is_beside(block, index, parts.body.transaction_count())? => {
+                let facts = Facts::of_header(&parts.header).and_beside(&parts.beside);
+                self.allowed(Form::Transaction, facts)?;
+                self.rendered(render::transaction(writer.buffer(), &parts, index))?;
+            }
             None => writer.buffer().extend_from_slice(b"null"),
             Some(transaction) => {
                 let kind = self.sound(transaction)?.kind();
@@ -62,9 +67,13 @@ impl Moment<'_> {
         let bytes = self.body_bytes(block)?;
         let body = self.sound(Body::parse(&bytes))?;
         let index = usize::try_from(index).map_err(|_| Stop::Miss(Miss::Params))?;
-        // Beyond the last one Geth says "0x", others null: theirs to say.
-        let transaction = body.transaction(index).ok_or(Stop::Miss(Miss::Params))?;
-        let envelope = self.sound(transaction)?.envelope();
+        let envelope = match body.transaction(index) {
+            Some(transaction) => self.sound(transaction)?.envelope(),
+            // What stands beside a block has no bytes.
+            None if self.is_bor() && self.is_beside(block, index, body.transaction_count())? => &[],
+            // Beyond the last one Geth says "0x", others null: theirs to say.
+            None => return Err(Stop::Miss(Miss::Params)),
+        };
         let mut writer = ResultWriter::with_capacity(envelope.len().saturating_mul(2).saturating_add(4));
         super::raw::hex(writer.buffer(), envelope);
         self.finish(writer, block.id)

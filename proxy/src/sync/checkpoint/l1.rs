@@ -1,9 +1,10 @@
 //! Source `ethereum-l1`: the first checkpoint, proven from headers.
 //!
 //! L1 has a root over the headers of a range: it covers each one's number, time, transactions root and receipts root.
-//! The headers come from the sources. What adds up to the root, links inside, keeps the chain's header rules, and is
-//! what the sources agree on, makes the range's last block the checkpoint. (The root alone does not cover parent
-//! hashes, state roots and extra data, so a source could change those; rules and agreement are there for them.)
+//! The headers come from the sources, all that have them. What adds up to the root, links inside, keeps the chain's
+//! header rules with its seals, and is what the sources agree on, makes the range's last block the checkpoint. (The
+//! root alone does not cover parent hashes, state roots and extra data, so a source could change those; seals, spans
+//! and agreement are there for them.)
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -12,11 +13,11 @@ use std::time::Duration;
 use alloy_primitives::{Address, B256, keccak256};
 use bytes::Bytes;
 use hypasis_chain::bor::checkpoint::{Tree, leaf};
-use hypasis_chain::{BlockId, Fault, Header};
+use hypasis_chain::{BlockId, Fault, Header, Level};
 use hypasis_upstream::checkpoint::{L1, L1Checkpoint};
 use hypasis_upstream::{Source, SourceError};
 
-use super::first_use::{hashes_at, split};
+use super::first_use::split;
 use super::{Checkpoint, Proof, now};
 use crate::config::CheckpointSource;
 use crate::sync::agreement::{self, Verdict};
@@ -91,25 +92,22 @@ pub(super) async fn first(shared: &Arc<Shared>, l1: &L1) -> Checkpoint {
 async fn prove(shared: &Arc<Shared>, l1: &L1Checkpoint) -> Result<(BlockId, Vec<String>), String> {
     let L1Checkpoint { header_block, start, end, root, .. } = l1;
     let name = format!("header block {header_block} (blocks {start} to {end}, root {root})");
-    let mut failed: Vec<(Arc<str>, Unproven)> = Vec::new();
-    let mut proven: Option<(BlockId, Arc<str>)> = None;
+    let checks = checks(shared, *start).await?;
+    let (mut proven, mut failed) = (Vec::new(), Vec::new());
     for opinion in shared.sources.opinions() {
         let reaches = opinion.heads.latest.is_some_and(|head| head.number >= *end);
         let Some(source) = shared.sources.by_id(&opinion.source).filter(|_| reaches) else { continue };
-        match last_of(shared, &source, *start..=*end, *root).await {
-            Ok(id) => {
-                proven = Some((id, opinion.source));
-                break;
-            }
+        match last_of(&checks, &source, *start..=*end, *root).await {
+            Ok(id) => proven.push((opinion.source, id.hash)),
             Err(why) => failed.push((opinion.source, why)),
         }
     }
-    let Some((id, by)) = proven else {
+    if proven.is_empty() {
         // Nobody is blamed: it may as well be the contract that is the wrong one.
         let said: Vec<_> = failed.iter().map(|(source, why)| format!("{source}: {why}")).collect();
         let said = if said.is_empty() { "none reaches them yet".to_owned() } else { said.join("; ") };
         return Err(format!("no source has the headers of {name}: {said}"));
-    };
+    }
     for (source, why) in &failed {
         match why {
             Unproven::Root(found) => {
@@ -120,21 +118,33 @@ async fn prove(shared: &Arc<Shared>, l1: &L1Checkpoint) -> Result<(BlockId, Vec<
             Unproven::Unavailable(_) | Unproven::Late => {}
         }
     }
-    let mut answers = hashes_at(shared, *end).await;
-    answers.retain(|(source, _)| *source != by);
-    answers.push((by, id.hash));
-    match agreement::weigh(&answers) {
-        Verdict::Agreed(hash, others) if hash == id.hash => {
-            let named = answers.iter().filter(|(source, _)| !others.contains(source));
-            Ok((id, named.map(|(source, _)| source.to_string()).collect()))
+    match agreement::weigh(&proven) {
+        Verdict::Agreed(hash, others) => {
+            let named = proven.iter().filter(|(source, _)| !others.contains(source));
+            let named = named.map(|(source, _)| source.to_string()).collect();
+            Ok((BlockId { number: *end, hash }, named))
         }
-        _ => Err(format!("the headers of {name} have its root, but {}", split(*end, &answers))),
+        _ => Err(format!("the headers of {name} have its root, but {}", split(*end, &proven))),
+    }
+}
+
+/// What is checked of headers beside the root, seals among it: at least what the level `header` checks, and with
+/// Heimdall's spans where it is configured.
+async fn checks(shared: &Shared, start: u64) -> Result<Checks, String> {
+    let mut checks = shared.checks(Way::Forward);
+    checks.level = checks.level.max(Level::Header);
+    match shared.authorities.heimdall() {
+        None => Ok(checks),
+        Some(heimdall) => match heimdall.spans_from(start).await {
+            Ok(spans) => Ok(checks.with_producers(Arc::new(spans))),
+            Err(error) => Err(format!("Heimdall's spans cannot be had: {error}")),
+        },
     }
 }
 
 /// Reads a range from one source and closes it; the last block, if the root is right.
 async fn last_of(
-    shared: &Arc<Shared>,
+    checks: &Checks,
     source: &Arc<dyn Source>,
     range: RangeInclusive<u64>,
     root: B256,
@@ -150,7 +160,7 @@ async fn last_of(
             return Err(SourceError::Absent(source.id().clone()).into());
         }
         from = from.saturating_add(headers.len() as u64);
-        let checks = shared.checks(Way::Backward);
+        let checks = checks.clone();
         walk = blocking(move || walk.on(&headers, &checks)).await?;
     }
     match (walk.tree.root(), walk.last) {

@@ -1,5 +1,6 @@
 //! Discovery among nodes of our own and against strangers, on loopback.
 
+mod dns;
 mod hostile;
 mod meeting;
 mod restart;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use alloy_eip2124::{ForkHash, ForkId};
 use hypasis_proxy::config::PeerUrl;
-use hypasis_proxy::p2p::discovery::{Discovery, Parts, Versions};
+use hypasis_proxy::p2p::discovery::{Discovery, Parts, TreeUrl, Versions};
 use hypasis_wire::node::{NodeRecord, PeerId, own_id, random_key};
 use prometheus_client::registry::Registry;
 use secp256k1::SecretKey;
@@ -56,6 +57,19 @@ impl Node {
         bootnodes: Vec<PeerUrl>,
         folder: &Path,
     ) -> Self {
+        Self::with(socket, key, ours, versions, bootnodes, folder, (Vec::new(), None)).await
+    }
+
+    /// The same with lists in DNS, and who serves them.
+    async fn with(
+        socket: SocketAddr,
+        key: &SecretKey,
+        ours: ForkId,
+        versions: Versions,
+        bootnodes: Vec<PeerUrl>,
+        folder: &Path,
+        (dns, dns_server): (Vec<TreeUrl>, Option<SocketAddr>),
+    ) -> Self {
         let (fork, following) = watch::channel(Some(ours));
         let (stop, stopped) = watch::channel(false);
         let parts = Parts {
@@ -67,6 +81,8 @@ impl Node {
             fork: following,
             accepts: Arc::new(move |theirs| *theirs == ours),
             bootnodes,
+            dns,
+            dns_server,
             versions,
             table_file: folder.join("nodes"),
             stopped,

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use hypasis_cache::store::Options;
 use hypasis_cache::{Kind, OpenError, Store};
 use hypasis_chain::dev::{Corruption, DevChain, DevOptions, corrupt};
+use hypasis_chain::spec::Family;
 use hypasis_chain::{Block, BlockId, Body, ChainSpec, Fault};
 use hypasis_proxy::config::{CheckpointConfig, CheckpointSource, Config};
 use hypasis_proxy::served::{Served, ServedHead};
@@ -38,6 +39,7 @@ pub(crate) struct Puppet {
     score: u64,
     lie: Option<Corruption>,
     receipts: bool,
+    beside: fn(u64) -> Option<Bytes>,
     blamed: Mutex<Vec<(u64, Fault)>>,
     given: Mutex<u64>,
 }
@@ -53,6 +55,7 @@ impl Puppet {
             score: 1,
             lie: None,
             receipts: true,
+            beside: |_| None,
             blamed: Mutex::default(),
             given: Mutex::default(),
         }
@@ -66,6 +69,16 @@ impl Puppet {
     /// Has no receipts.
     pub(crate) fn without_receipts(self) -> Self {
         Self { receipts: false, ..self }
+    }
+
+    /// Tells this of what stands beside its blocks.
+    pub(crate) fn telling(self, beside: fn(u64) -> Option<Bytes>) -> Self {
+        Self { beside, ..self }
+    }
+
+    /// Is asked before others.
+    pub(crate) fn preferred(self) -> Self {
+        Self { score: 1_000, ..self }
     }
 
     /// Announces the chain's head, and `finalized` if given.
@@ -91,7 +104,8 @@ impl Puppet {
     fn tell(&self, block: Block) -> Block {
         let told = self.lie.and_then(|lie| corrupt(&block, lie)).unwrap_or(block);
         *self.given.lock() += 1;
-        Block { receipts: told.receipts.filter(|_| self.receipts), ..told }
+        let extra = (self.beside)(told.id.number);
+        Block { receipts: told.receipts.filter(|_| self.receipts), extra, ..told }
     }
 
     fn absent(&self) -> SourceError {
@@ -160,6 +174,7 @@ pub(crate) struct Rig {
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
     pub(crate) config: Config,
+    family: Option<Family>,
 }
 
 // === impl Setup ===
@@ -171,7 +186,7 @@ impl Setup {
         config.sync.backward.workers = 2;
         config.sync.backward.batch_size = 512;
         config.store.tip_blocks_max = 8_192;
-        Self { config }
+        Self { config, family: None }
     }
 
     pub(crate) fn checkpoint(mut self, id: BlockId) -> Self {
@@ -182,6 +197,11 @@ impl Setup {
             ..CheckpointConfig::default()
         };
         self
+    }
+
+    /// Takes the chain for one of Polygon's, of which nothing more is known: a state sync may stand beside each block.
+    pub(crate) fn polygon(self) -> Self {
+        Self { family: Some(Family::Bor), ..self }
     }
 
     pub(crate) fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
@@ -197,7 +217,8 @@ impl Setup {
 
     /// The same with sources of any kind.
     pub(crate) fn start_with(&self, folder: &Path, chain: &DevChain, sources: Vec<Arc<dyn Source>>) -> Rig {
-        self.start_on(folder, Arc::new(chain.spec()), sources)
+        let family = self.family.unwrap_or(chain.spec().family);
+        self.start_on(folder, Arc::new(ChainSpec { family, ..chain.spec() }), sources)
     }
 
     /// The same on any chain.
@@ -266,6 +287,7 @@ pub(crate) fn open_spec(folder: &Path, spec: &ChainSpec, tip_blocks_max: usize) 
         genesis_hash: spec.genesis_hash,
         direct_reads: false,
         tip_blocks_max,
+        spec: Some(Arc::new(spec.clone())),
     };
     let patience = std::time::Instant::now() + PATIENCE;
     loop {

@@ -20,6 +20,7 @@ const MINING: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) minted: Minted,
+    /// The Bor asks it as long as it runs.
     pub(super) heimdall: Heimdall,
     pub(super) bor: Bor,
     pub(super) head: u64,

@@ -2,15 +2,16 @@
 //!
 //! Decoding and hashing megabytes would hold up users' calls on the same thread, so it runs on the blocking pool.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use alloy_primitives::keccak256;
+use alloy_primitives::{B256, keccak256};
 use bytes::Bytes;
 use hypasis_chain::body::split_block;
 use hypasis_chain::genesis::EMPTY_UNCLES_HASH;
 use hypasis_chain::rebuild::{self, RebuildError};
 use hypasis_chain::receipt::slim_list;
-use hypasis_chain::{Block, BlockId, Body, Header, Receipts};
+use hypasis_chain::{Block, BlockId, Body, ChainSpec, Header, Receipts};
 
 use super::{Target, Trouble, json};
 use crate::rpc::message::{Ask, Outcome, RpcError};
@@ -47,6 +48,10 @@ pub(super) struct Parts {
     /// Empty until uncles are there.
     pub(super) body: Bytes,
     pub(super) receipts: Option<Bytes>,
+    /// What stands beside the block, where that is known.
+    pub(super) extra: Option<Bytes>,
+    /// The hash of its state sync of type 0x7f, which JSON does not hold whole.
+    pub(super) state_sync: Option<B256>,
     /// The block's JSON, where it came as such.
     pub(super) json: Option<Bytes>,
     /// Uncles that its JSON names but does not hold.
@@ -105,11 +110,17 @@ impl Form {
 
 impl Parts {
     pub(super) fn into_block(self) -> Block {
-        Block { id: self.id, header: self.header, body: self.body, receipts: self.receipts, extra: None }
+        Block {
+            id: self.id,
+            header: self.header,
+            body: self.body,
+            receipts: self.receipts,
+            extra: self.extra,
+        }
     }
 
     /// How many transactions the body has.
-    fn transactions(&self) -> Option<usize> {
+    pub(super) fn transactions(&self) -> Option<usize> {
         Some(Body::parse(&self.body).ok()?.transaction_count())
     }
 }
@@ -150,6 +161,7 @@ pub(super) async fn receipts(
     parts: Vec<Parts>,
     outcomes: Vec<Outcome>,
     form: Form,
+    spec: Option<Arc<ChainSpec>>,
 ) -> (Vec<Parts>, Option<Trouble>) {
     aside(move || {
         prefix(parts.into_iter().zip(outcomes), |(mut part, outcome)| {
@@ -162,6 +174,9 @@ pub(super) async fn receipts(
                 rebuilt(rebuild::receipts(text(&json)?))?
             };
             part.receipts = Some(counted(&part, slim)?);
+            if form.receipts == ReceiptsForm::Block {
+                part.take_beside(spec.as_deref(), text(&json)?)?;
+            }
             Ok(part)
         })
     })
@@ -184,15 +199,17 @@ pub(super) fn counted(part: &Parts, slim: Bytes) -> Result<Bytes, Trouble> {
 
 fn block(target: Target, outcome: Outcome, form: Form) -> Result<Parts, Trouble> {
     let json = present(outcome)?;
-    let (header, body, uncles) = if form.raw {
+    let (header, body, uncles, state_sync) = if form.raw {
         let raw = hex(&json)?;
         let (header, body) = split_block(&raw).map_err(|error| Trouble::Wrong(format!("block: {error}")))?;
-        (Bytes::copy_from_slice(header), body.into(), 0)
+        (Bytes::copy_from_slice(header), body.into(), 0, None)
     } else {
         let uncles = json::uncles(&json).ok_or_else(|| malformed("block"))?;
         let header = rebuilt(rebuild::header(text(&json)?))?;
-        let body = if uncles == 0 { rebuilt(rebuild::body(text(&json)?, &[]))? } else { Bytes::new() };
-        (header, body, uncles)
+        let state_sync = rebuilt(rebuild::state_sync_inside(text(&json)?))?;
+        let whole = uncles == 0 && state_sync.is_none();
+        let body = if whole { rebuilt(rebuild::body(text(&json)?, &[]))? } else { Bytes::new() };
+        (header, body, uncles, state_sync)
     };
     let hash = keccak256(&header);
     if hash != target.hash {
@@ -213,7 +230,8 @@ fn block(target: Target, outcome: Outcome, form: Form) -> Result<Parts, Trouble>
         return Err(Trouble::Wrong(format!("block {} has number {number}", target.hash)));
     }
     let id = BlockId { number, hash };
-    Ok(Parts { id, header, body, receipts: None, json: (!form.raw).then_some(json), uncles })
+    let json = (!form.raw).then_some(json);
+    Ok(Parts { id, header, body, receipts: None, extra: None, state_sync, json, uncles })
 }
 
 /// The result, unless it is an error or `null`.
@@ -235,7 +253,7 @@ fn refused(error: &RpcError) -> Trouble {
 }
 
 /// What our own rules cannot rebuild is nobody's lie: another node may have it raw.
-pub(super) fn rebuilt(made: Result<Bytes, RebuildError>) -> Result<Bytes, Trouble> {
+pub(super) fn rebuilt<T>(made: Result<T, RebuildError>) -> Result<T, Trouble> {
     made.map_err(|error| match error {
         RebuildError::TransactionType(_) | RebuildError::Uncles => Trouble::Unavailable(error.to_string()),
         error => Trouble::Wrong(error.to_string()),
@@ -246,7 +264,7 @@ pub(super) fn text(json: &[u8]) -> Result<&str, Trouble> {
     std::str::from_utf8(json).map_err(|_| malformed("text"))
 }
 
-fn hex(json: &[u8]) -> Result<Bytes, Trouble> {
+pub(super) fn hex(json: &[u8]) -> Result<Bytes, Trouble> {
     json::hex_string(json).map(Bytes::from).ok_or_else(|| malformed("hex string"))
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use hypasis_chain::rebuild;
 use serde::Deserialize;
 
-use super::assemble::{Parts, aside, counted, prefix, present, rebuilt, text};
+use super::assemble::{Parts, aside, counted, hex, prefix, present, rebuilt, text};
 use super::{RpcSource, Trouble};
 use crate::rpc::message::{Ask, Outcome};
 use crate::rpc::node::Lane;
@@ -13,35 +13,27 @@ use crate::rpc::node::Lane;
 // === impl RpcSource ===
 
 impl RpcSource {
-    /// Fetches the uncles that blocks in JSON only name, and makes the bodies.
+    /// Fetches the uncles that blocks in JSON only name, and the state syncs that JSON does not hold whole (Bor's type
+    /// 0x7f), and makes the bodies.
     pub(super) async fn complete(
         &self,
         parts: Vec<Parts>,
         trouble: Option<Trouble>,
         lane: Lane,
     ) -> Result<(Vec<Parts>, Option<Trouble>), Trouble> {
-        let asks: Vec<_> = parts
-            .iter()
-            .flat_map(|part| {
-                (0..part.uncles).map(|index| {
-                    Ask::new(
-                        "eth_getUncleByBlockHashAndIndex",
-                        format!(r#"["{}","{index:#x}"]"#, part.id.hash),
-                    )
-                })
-            })
-            .collect();
+        let asks: Vec<_> = parts.iter().flat_map(missing).collect();
         if asks.is_empty() {
             return Ok((parts, trouble));
         }
         let mut outcomes = self.batch(asks, lane, &self.blocks).await?.into_iter();
         let parts = parts.into_iter().map(|part| {
             let uncles: Vec<_> = outcomes.by_ref().take(part.uncles).collect();
-            (part, uncles)
+            let state_sync = part.state_sync.and_then(|_| outcomes.next());
+            (part, uncles, state_sync)
         });
         let parts: Vec<_> = parts.collect();
-        let (parts, later) =
-            aside(move || prefix(parts.into_iter(), |(part, uncles)| with_uncles(part, uncles))).await;
+        let make = |(part, uncles, state_sync)| completed(part, uncles, state_sync);
+        let (parts, later) = aside(move || prefix(parts.into_iter(), make)).await;
         Ok((parts, later.or(trouble)))
     }
 
@@ -53,6 +45,7 @@ impl RpcSource {
     ) -> Result<(Vec<Parts>, Option<Trouble>), Trouble> {
         let hashes: Option<Vec<_>> = parts.iter().map(|part| transactions(part.json.as_deref()?)).collect();
         let hashes = hashes.ok_or_else(|| Trouble::Wrong("transactions without hashes".to_owned()))?;
+        let spec = self.spec.clone();
         let asks = hashes.iter().flatten();
         let asks = asks.map(|hash| Ask::new("eth_getTransactionReceipt", format!(r#"["{hash}"]"#))).collect();
         let mut outcomes = self.batch(asks, lane, &self.blocks).await?.into_iter();
@@ -63,8 +56,9 @@ impl RpcSource {
         let parts: Vec<_> = parts.collect();
         Ok(aside(move || {
             prefix(parts.into_iter(), |(mut part, outcomes)| {
-                let list = rebuilt(rebuild::receipts(&array(outcomes)?))?;
-                part.receipts = Some(counted(&part, list)?);
+                let receipts = array(outcomes)?;
+                part.receipts = Some(counted(&part, rebuilt(rebuild::receipts(&receipts))?)?);
+                part.take_beside(spec.as_deref(), &receipts)?;
                 Ok(part)
             })
         })
@@ -72,8 +66,17 @@ impl RpcSource {
     }
 }
 
-fn with_uncles(mut part: Parts, outcomes: Vec<Outcome>) -> Result<Parts, Trouble> {
-    if part.uncles == 0 {
+/// What must be asked for to make the body of a block in JSON.
+fn missing(part: &Parts) -> impl Iterator<Item = Ask> + use<> {
+    let hash = part.id.hash;
+    let uncle =
+        move |index| Ask::new("eth_getUncleByBlockHashAndIndex", format!(r#"["{hash}","{index:#x}"]"#));
+    let raw = |hash| Ask::new("eth_getRawTransactionByHash", format!(r#"["{hash}"]"#));
+    (0..part.uncles).map(uncle).chain(part.state_sync.map(raw))
+}
+
+fn completed(mut part: Parts, outcomes: Vec<Outcome>, state_sync: Option<Outcome>) -> Result<Parts, Trouble> {
+    if part.uncles == 0 && state_sync.is_none() {
         return Ok(part);
     }
     let json = part.json.clone().ok_or(Trouble::Absent)?;
@@ -89,7 +92,15 @@ fn with_uncles(mut part: Parts, outcomes: Vec<Outcome>) -> Result<Parts, Trouble
         }
         uncles.push(uncle);
     }
-    part.body = rebuilt(rebuild::body(text(&json)?, &uncles))?;
+    let state_sync = state_sync.map(|outcome| hex(&present(outcome)?)).transpose()?;
+    let hash = state_sync.as_ref().map(keccak256);
+    if hash != part.state_sync {
+        return Err(Trouble::Wrong(format!(
+            "the state sync of block {} is not the transaction that was asked for",
+            part.id.number
+        )));
+    }
+    part.body = rebuilt(rebuild::body_with(text(&json)?, &uncles, state_sync.as_deref()))?;
     Ok(part)
 }
 
