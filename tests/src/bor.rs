@@ -158,7 +158,7 @@ impl Node {
             "--cache",
             "64",
             "--verbosity",
-            "4",
+            "3",
         ]);
         if self.state_sync_logs {
             command.arg("--bor.logs");
