@@ -182,8 +182,7 @@ impl P2p {
         let upstreams = sources.upstreams.iter().map(|(node, _)| *node);
         let limits = Limits::new(&config, upstreams, descriptors());
         let peers = Peers::new(key.id(), limits, metrics.clone());
-        let discovery =
-            discover(&config, &spec, &key, address, &presence, data_dir, registry, stopped).await?;
+        let discovery = discover(&config, &key, address, &presence, data_dir, registry, stopped).await?;
         let forward = Forward::new(forward::Parts {
             sources: sync.sources(),
             checks: Checks::new(Level::Full, spec.clone()),
@@ -310,7 +309,6 @@ fn descriptors() -> usize {
 /// Starts discovery, if any version of it is configured.
 async fn discover(
     config: &P2pConfig,
-    spec: &ChainSpec,
     key: &NodeKey,
     address: SocketAddr,
     presence: &Presence,
@@ -333,8 +331,8 @@ async fn discover(
         accepts: Arc::new(move |fork: &ForkId| {
             judge.fork_filter().is_some_and(|filter| filter.validate(*fork).is_ok())
         }),
-        bootnodes: config.bootnodes_of(spec),
-        dns: config.dns_of(spec),
+        bootnodes: config.bootnodes_of(presence.spec()),
+        dns: config.dns_of(presence.spec()),
         dns_server: None,
         versions,
         table_file: data_dir.join("nodes"),

@@ -36,7 +36,7 @@ pub fn seal_hash(bor: &BorConfig, header: &Header<'_>) -> Option<B256> {
     Some(hasher.finalize())
 }
 
-/// The address whose key sealed `header` (some 30 µs).
+/// The address whose key sealed `header` (some 40 µs).
 pub fn signer(bor: &BorConfig, header: &Header<'_>) -> Result<Address, Fault> {
     let seal = header.extra_data().last_chunk::<SEAL>();
     let hash = seal_hash(bor, header);

@@ -16,8 +16,8 @@ pub struct Entrance {
 // === impl ChainSpec ===
 
 impl ChainSpec {
-    /// Where the search for peers of this chain begins; empty for a chain that is not built in. A genesis file that gives
-    /// the block 0 of one that is counts as that one.
+    /// Where the search for peers of this chain begins; empty for a chain that is not built in. A genesis file that
+    /// gives the block 0 of one that is counts as that one.
     pub fn entrance(&self) -> Entrance {
         let Some(hash) = self.genesis_hash else { return Entrance::default() };
         let known = Self::known(self.chain_id, Some(hash));

@@ -1,6 +1,7 @@
 //! Bor's rules on Polygon's real blocks.
 
 mod checkpoint;
+mod config;
 mod eras;
 mod fork_choice;
 mod headers;

@@ -139,7 +139,7 @@ fn running(admin: &Admin) -> Result<(), Failure> {
 impl Verify {
     /// The chain, and who must have signed: of the flags, else of the configuration.
     fn expected(&self) -> Result<(String, Signers), Failure> {
-        let mut config = match &self.config {
+        let mut config = match self.config.as_deref() {
             Some(path) => load(Some(path), toml::Table::new(), std::env::vars())?,
             None => Config::default(),
         };

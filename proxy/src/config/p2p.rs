@@ -160,7 +160,7 @@ impl P2pConfig {
         }
     }
 
-    /// Where the chain's clients begin. Who listens on loopback alone has not joined the network: nobody could reach us.
+    /// Where the chain's clients begin. Who listens on loopback alone has not joined the network.
     fn entrance(&self, spec: &ChainSpec) -> Entrance {
         if self.listen.ip().is_loopback() { Entrance::default() } else { spec.entrance() }
     }

@@ -108,8 +108,8 @@ impl Herald {
                 let read = move || news::read(&view, head, now.total_difficulty, &known);
                 match blocking(read).await {
                     Ok(Some(news)) => {
+                        told.extend(news.iter().map(|news| news.id));
                         self.tell(news, &store);
-                        told.push_back(head);
                         while told.len() > TOLD_MAX {
                             told.pop_front();
                         }

@@ -62,6 +62,11 @@ impl Presence {
         &self.served
     }
 
+    /// The chain's rules.
+    pub(super) fn spec(&self) -> &ChainSpec {
+        &self.spec
+    }
+
     /// The store behind it.
     pub(super) fn store(&self) -> &Store {
         &self.store

@@ -1,6 +1,7 @@
 //! The devp2p port.
 
 mod announce;
+mod bor;
 mod configuration;
 mod discovery;
 mod forward;

@@ -24,7 +24,9 @@ pub(super) fn check(
     check_header(spec, child)?;
     check_succession(spec, parent, child)?;
     let signer = |header| seal::signer(bor, header);
-    let parent = Sealed { header: parent, signer: signer(parent)? };
+    // Nobody has sealed block 0.
+    let author = if parent.number() == 0 { Address::ZERO } else { signer(parent)? };
+    let parent = Sealed { header: parent, signer: author };
     check_producer(spec, spans, &parent, &Sealed { header: child, signer: signer(child)? })
 }
 
@@ -242,15 +244,15 @@ fn amount(found: u64, expected: u64) -> Fault {
     Fault::Amount { field: "difficulty", found: U256::from(found), expected: U256::from(expected) }
 }
 
-/// Block 83,838,496 of the main network, from the era of Lisovo: a list with the dependencies of 198 transactions.
+/// Block 83,772,960 of the main network, from the era of Lisovo: a list with the dependencies of 198 transactions.
 #[test]
 fn a_real_header_after_lisovo_recovers_to_its_author() {
     let polygon = ChainSpec::named("polygon").unwrap();
     let bor = polygon.bor.as_ref().unwrap();
-    let raw = rebuild::header(include_str!("block_83838496.json")).unwrap();
+    let raw = rebuild::header(include_str!("block_83772960.json")).unwrap();
     let header = Header::parse(&raw).unwrap();
     let hash = b256!("b412c721f877d64d58d56cde3bac7fc0100113da533170136ab8edf73bd8ce99");
-    assert_eq!((header.number(), header.hash()), (83_838_496, hash));
+    assert_eq!((header.number(), header.hash()), (83_772_960, hash));
     let sealed = b256!("a76defa852706ba212058015c3a94d526064fcaafb929ec6286ba31cf0a78c60");
     assert_eq!(seal::seal_hash(bor, &header), Some(sealed));
     let author = address!("0e94b9b3fabd95338b8b23c36caae1d640e1339f");

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::super::Room;
 use super::super::announce::{Announcement, Ear, Herald};
+use super::handshake::is_possible;
 
 /// Messages with announcements that are taken in a second; Polygon makes a block in one or two.
 const MESSAGES: u32 = 32;
@@ -166,6 +167,7 @@ impl Announced {
             before.and_then(|before| before.checked_add(shown.difficulty))
         };
         let total_difficulty = shown.total_difficulty.or_else(on_top);
+        let total_difficulty = total_difficulty.filter(|total| is_possible(*total, shown.id.number));
         let is_child = heads.latest.is_none_or(|head| head.hash == shown.parent);
         let better = is_child || is_better(&heads, shown.id, total_difficulty);
         if better {

@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use alloy_primitives::B256;
+use alloy_primitives::{B256, U256};
 use hypasis_upstream::Heads;
 use hypasis_upstream::peer::PeerId;
 use hypasis_wire::ecies::{ECIESError, ECIESStream};
@@ -174,7 +174,15 @@ pub(super) fn heads(status: &UnifiedStatus, dialect: Dialect) -> Heads {
     let earliest = status.earliest_block.unwrap_or_default();
     // After the merge eth/68 carries a number that says nothing.
     let total_difficulty = status.total_difficulty.filter(|_| dialect == Dialect::Bor);
+    let total_difficulty =
+        total_difficulty.filter(|total| status.latest_block.is_none_or(|number| is_possible(*total, number)));
     Heads { latest, earliest, total_difficulty, ..Heads::default() }
+}
+
+/// Whether a block of that height can have that total difficulty: no block has less than one of its own. Who does not
+/// know it says that of block 0, as we do.
+pub(super) fn is_possible(total_difficulty: U256, number: u64) -> bool {
+    total_difficulty > U256::from(number)
 }
 
 fn hello(room: &Room) -> HelloMessageWithProtocols {

@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-use alloy_primitives::B512 as PeerId;
-use hypasis_proxy::config::{Blocked, Config, ConfigError, DiscoveryVersion, PeerUrl, load};
+use alloy_primitives::{B256, B512 as PeerId};
+use hypasis_chain::ChainSpec;
+use hypasis_proxy::config::{Blocked, Config, ConfigError, DiscoveryVersion, P2pConfig, PeerUrl, load};
 use toml::Table;
 
 const ID: &str = "ca634cae0d49acb401d8a4c6b6fe8c55b70d115bf400769cc1400f3258cd31387574077f301b421bc84df7266c44e9e6d569fc56be00812904767bf5ccd1fc7f";
@@ -144,5 +145,26 @@ fn a_passphrase_file_is_one_short_text() {
         std::fs::write(&path, &content).unwrap();
         let loaded = load_text(&format!("[p2p]\nkey_passphrase_file = '{}'", path.display()));
         assert_eq!(loaded.is_ok(), valid, "{content:?}: {loaded:?}");
+    }
+}
+
+#[test]
+fn bootnodes_and_lists_of_the_chain_are_used_where_nothing_else_is_said_and_the_port_is_open() {
+    for (name, nodes) in [("ethereum", 4), ("sepolia", 5), ("polygon", 4), ("amoy", 4)] {
+        let spec = ChainSpec::named(name).unwrap();
+        let open = P2pConfig { listen: "0.0.0.0:30303".parse().unwrap(), ..P2pConfig::default() };
+        assert_eq!((open.bootnodes_of(&spec).len(), open.dns_of(&spec).len()), (nodes, 1), "{name}");
+        let entrance = spec.entrance();
+        assert_eq!(entrance.bootnodes.len(), nodes, "{name}: each can be read");
+        // An empty list is none, and what is configured replaces the chain's own.
+        let none = P2pConfig { bootnodes: Some(Vec::new()), dns: Some(Vec::new()), ..open.clone() };
+        assert_eq!((none.bootnodes_of(&spec).len(), none.dns_of(&spec).len()), (0, 0));
+        let one = Some(vec![entrance.bootnodes[0].to_owned()]);
+        let closed = P2pConfig { bootnodes: one, ..P2pConfig::default() };
+        assert_eq!((closed.bootnodes_of(&spec).len(), closed.dns_of(&spec).len()), (1, 0));
+        assert!(P2pConfig::default().bootnodes_of(&spec).is_empty(), "loopback is no network to join");
+        // Another block 0 is another chain.
+        let private = ChainSpec { genesis_hash: Some(B256::ZERO), ..spec };
+        assert_eq!((open.bootnodes_of(&private).len(), open.dns_of(&private).len()), (0, 0));
     }
 }

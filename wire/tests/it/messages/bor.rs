@@ -1,4 +1,4 @@
-//! What a real Bor said of itself: version 2.7.2 at block 255 of a private chain (`bor-e2e`, chain id 15001).
+//! What a real Bor said of itself: version 2.7.2 at block 255 of a private chain with id 15001.
 
 use alloy_eip2124::{ForkHash, ForkId};
 use alloy_primitives::{Bytes, U256, b256, hex};
