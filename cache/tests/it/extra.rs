@@ -41,7 +41,7 @@ fn a_part_that_knows_all_its_state_syncs_is_one_interval_and_one_that_knows_none
         let view = store.view();
         let held = view.by_number(block.block.id.number).unwrap().unwrap();
         assert_eq!(view.extra(&held).unwrap(), None);
-        assert_eq!(view.covers(Kind::Extra, held.id.number), held.id.number % SPRINT != 0);
+        assert_eq!(view.covers(Kind::Extra, held.id.number), !held.id.number.is_multiple_of(SPRINT));
         assert!(beside(&block.block).is_none_or(|hash| view.transaction(&hash).unwrap().is_none()));
     }
     assert_sound(&store);

@@ -86,7 +86,7 @@ fn extra(number: u64, fork: u64, gas: u64) -> Option<Bytes> {
     if !state_sync::may_stand_beside(&bor(), number) {
         return None;
     }
-    if number % (2 * SPRINT) != 0 {
+    if !number.is_multiple_of(2 * SPRINT) {
         return Some(Bytes::from_static(state_sync::NONE));
     }
     let (mut topics, mut log, mut logs, mut receipt, mut out) =

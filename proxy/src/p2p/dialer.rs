@@ -52,7 +52,7 @@ async fn keep(room: Arc<Room>, node: NodeRecord, mut stopped: watch::Receiver<bo
     loop {
         let began = Instant::now();
         if room.peers.is_welcome(node.id, node.address) {
-            dial(room.clone(), node, None, stopped.clone()).await;
+            Box::pin(dial(room.clone(), node, None, stopped.clone())).await;
         }
         rest = next_rest(rest, began.elapsed());
         // Two nodes that dial each other at the same moment must not do so again and again.

@@ -146,7 +146,10 @@ impl Listener {
     /// Queues what it does not know of `news`: `whole` blocks where there are such, else hashes.
     fn tell(&mut self, news: &[News], whole: bool, now: Instant) -> Sent {
         let (mut sent, mut hashes) = (Sent::default(), Vec::new());
-        for news in news.iter().filter(|news| self.known.get(&news.id.hash).is_none()).collect::<Vec<_>>() {
+        let missed: Vec<&News> = news.iter().filter(|news| self.known.get(&news.id.hash).is_none()).collect();
+        // Where not all find room, the newest do.
+        let crowded = if whole { missed.len().saturating_sub(self.queue.capacity()) } else { 0 };
+        for news in missed.into_iter().skip(crowded) {
             match news.whole.clone().filter(|_| whole) {
                 Some(payload) => {
                     if self.queue(EthMessageID::NewBlock, payload) {

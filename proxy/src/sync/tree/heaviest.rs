@@ -16,14 +16,16 @@ impl Tree {
     /// with it before.
     pub fn choose_heaviest(&self, last: Option<BlockId>) -> Choice {
         let last = last.filter(|last| last.number >= self.root.number);
-        let best = choose(self.candidates(last)).map(|best| best.id);
+        let best = choose(self.candidates(last));
+        let contradicted =
+            last.filter(|last| self.canonical(last.number).is_some_and(|canonical| canonical != *last));
         match (best, last) {
-            (Some(best), _) if best == self.head() => Choice::Stay,
-            // The canonical chain would only get shorter: it contradicts what is final, and nothing replaces it yet.
-            (Some(best), Some(last)) if self.canonical(best.number) == Some(best) => {
+            (Some(best), _) if best.id == self.head() => Choice::Stay,
+            // The canonical chain contradicts what is final, and nothing that reaches so far replaces it yet.
+            (Some(best), Some(last)) if contradicted.is_some() && best.standing == Standing::Open => {
                 Choice::Contradicts(last)
             }
-            (Some(best), _) => self.branch(best).map_or(Choice::Stay, Choice::Switch),
+            (Some(best), _) => self.branch(best.id).map_or(Choice::Stay, Choice::Switch),
             (None, Some(last)) => Choice::Contradicts(last),
             (None, None) => Choice::Stay,
         }

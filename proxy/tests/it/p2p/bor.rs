@@ -142,7 +142,7 @@ async fn every_request_of_bors_sync_is_answered_in_full() {
     }
     // At the end: nothing beyond the head, and what is left before it.
     assert!(polygon.heights(query(HEAD + 1, 128, 191, false)).await.is_empty());
-    assert_eq!(polygon.heights(query(4_801, 192, 0, false)).await, every(4_801, 1, 200));
+    assert_eq!(polygon.heights(query(4_811, 192, 0, false)).await, every(4_811, 1, 190));
     assert_eq!(polygon.heights(query(HEAD - 1, 192, 0, false)).await, [HEAD - 1, HEAD]);
 }
 
