@@ -76,6 +76,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 if std::mem::take(&mut steps) > 0 {
                     persist(&shared).await;
                     shared.publish(false);
+                    // Whoever waits for the record may look now.
+                    shared.bump();
                 }
                 let _ = changes.changed().await;
             }
