@@ -1,13 +1,13 @@
 //! Rules and seals of 1,024 consecutive real headers, and of the same with a field changed.
 
-use alloy_primitives::{Address, U256, address, b256};
+use alloy_primitives::{Address, U256};
 use hypasis_chain::bor::extra::{Extra, validator_bytes};
 use hypasis_chain::bor::producers::{Sealed, check_producer};
 use hypasis_chain::bor::{Span, Spans, seal};
 use hypasis_chain::header::field;
 use hypasis_chain::rlp::{write_list, write_string};
 use hypasis_chain::verify::{check_header, check_link, check_succession};
-use hypasis_chain::{ChainSpec, Fault, Header, rebuild};
+use hypasis_chain::{ChainSpec, Fault, Header};
 
 use super::{CHECKPOINT, mainnet_headers, parse, span, spans};
 use crate::support::{hex, json, lines};
@@ -242,20 +242,4 @@ fn validator_bytes_that_are_not_the_spans_are_refused() {
 
 fn amount(found: u64, expected: u64) -> Fault {
     Fault::Amount { field: "difficulty", found: U256::from(found), expected: U256::from(expected) }
-}
-
-/// Block 83,838,496 of the main network, from the era of Lisovo: a list with the dependencies of 198 transactions.
-#[test]
-fn a_real_header_after_lisovo_recovers_to_its_author() {
-    let polygon = ChainSpec::named("polygon").unwrap();
-    let bor = polygon.bor.as_ref().unwrap();
-    let raw = rebuild::header(include_str!("block_83838496.json")).unwrap();
-    let header = Header::parse(&raw).unwrap();
-    let hash = b256!("b412c721f877d64d58d56cde3bac7fc0100113da533170136ab8edf73bd8ce99");
-    assert_eq!((header.number(), header.hash()), (83_838_496, hash));
-    let sealed = b256!("a76defa852706ba212058015c3a94d526064fcaafb929ec6286ba31cf0a78c60");
-    assert_eq!(seal::seal_hash(bor, &header), Some(sealed));
-    let author = address!("0e94b9b3fabd95338b8b23c36caae1d640e1339f");
-    assert_eq!(seal::signer(bor, &header).unwrap(), author);
-    check_header(&polygon, &header).unwrap();
 }

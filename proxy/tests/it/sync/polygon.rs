@@ -227,6 +227,7 @@ async fn total_difficulty_is_proved_from_block_0_and_survives_a_restart() {
     let anchors: Vec<Anchor> = serde_json::from_slice(&record).unwrap();
     assert!(anchors.iter().any(|anchor| anchor.origin == Origin::Genesis), "{anchors:?}");
     store.close().unwrap();
+    drop(store);
     let more = mint(&mut minter, 10);
     node.take(&more, Some(500), None);
     let rig = start(&chain, folder.path(), &[&node]);
