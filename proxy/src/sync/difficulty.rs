@@ -76,6 +76,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 if std::mem::take(&mut steps) > 0 {
                     persist(&shared).await;
                     shared.publish(false);
+                    // Whoever waits for the record may look now.
+                    shared.bump();
                 }
                 let _ = changes.changed().await;
             }
@@ -131,9 +133,9 @@ pub(super) async fn persist(shared: &Arc<Shared>) {
     }
 }
 
-/// Whether this chain's followers go by it.
+/// Whether this chain's fork choice and its followers go by it: Bor's do, where its parameters are known.
 pub(super) fn matters(shared: &Shared) -> bool {
-    shared.spec.family == Family::Bor
+    shared.spec.family == Family::Bor && shared.spec.bor.is_some()
 }
 
 fn told<'a>(

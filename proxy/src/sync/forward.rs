@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use alloy_primitives::U256;
 use hypasis_cache::StoreError;
-use hypasis_chain::spec::Family;
 use hypasis_chain::{BlockId, Fault};
 
 use super::agreement::{self, Opinion, Verdict};
@@ -178,9 +177,10 @@ async fn choose(shared: &Arc<Shared>, tip: &mut Tip, opinions: &[Opinion]) -> Re
         return Ok(true);
     }
     let heads: Vec<BlockId> = opinions.iter().filter_map(|opinion| opinion.heads.latest).collect();
-    let choice = match shared.spec.family {
-        Family::Bor => tip.tree.choose_heaviest(shared.last_final(opinions)),
-        Family::Ethereum | Family::Unknown => tip.tree.choose(&heads),
+    let by_difficulty = difficulty::matters(shared);
+    let choice = match by_difficulty {
+        true => tip.tree.choose_heaviest(shared.last_final(opinions)),
+        false => tip.tree.choose(&heads),
     };
     match choice {
         Choice::Stay => {
@@ -206,7 +206,7 @@ async fn choose(shared: &Arc<Shared>, tip: &mut Tip, opinions: &[Opinion]) -> Re
             }
             switch(shared, tip, branch).await?;
             shared.halt(Halt::Agreement, None);
-            if shared.spec.family == Family::Bor {
+            if by_difficulty {
                 shared.halt(Halt::Finality, None);
             }
         }

@@ -111,7 +111,7 @@ fn a_shorter_branch_with_more_difficulty_wins() {
 }
 
 #[test]
-fn a_milestone_overrides_difficulty_and_an_older_block_alone_replaces_nothing() {
+fn a_milestone_overrides_difficulty() {
     let mut forest = Forest::new();
     let light = forest.grow(0, 3, 1, 1);
     let heavy = forest.grow(0, 3, 9, 2);
@@ -123,10 +123,24 @@ fn a_milestone_overrides_difficulty_and_an_older_block_alone_replaces_nothing() 
     // The heavy one grows on; it does not matter any more.
     forest.grow(heavy, 5, 9, 2);
     assert_eq!(forest.follow(milestone), Choice::Stay);
-    // A milestone that nobody has given yet: what is canonical stays, and is not built on.
-    let unknown = BlockId { number: forest.id(light).number, hash: B256::repeat_byte(9) };
+}
+
+#[test]
+fn a_milestone_that_nobody_has_given_yet_takes_nothing_back_and_stops_the_chain_that_contradicts_it() {
+    let mut forest = Forest::new();
+    let only = forest.grow(0, 5, 1, 1);
+    forest.follow(None);
+    let unknown = BlockId { number: forest.id(only).number - 2, hash: B256::repeat_byte(9) };
     assert_eq!(forest.follow(Some(unknown)), Choice::Contradicts(unknown));
-    assert_eq!(forest.tree.head(), forest.id(light));
+    assert_eq!(forest.tree.head(), forest.id(only));
+    // Once somebody gives a branch with it, that one is taken although it is shorter.
+    forest.grow(only, 3, 9, 1);
+    assert_eq!(forest.follow(Some(unknown)), Choice::Contradicts(unknown));
+    let below = 2;
+    let right = forest.add(below, 1, 2);
+    let given = forest.id(right);
+    assert!(matches!(forest.follow(Some(given)), Choice::Switch(_)));
+    assert_eq!(forest.tree.head(), given);
 }
 
 #[test]

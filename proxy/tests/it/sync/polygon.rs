@@ -163,7 +163,7 @@ async fn the_heavier_branch_is_followed_though_more_nodes_stand_behind_the_longe
     rig.sync.heimdall().send_replace(HeimdallView { spans: spans(&chain), milestone });
     until_head(&rig, long.head()).await;
     rig.until("finality", |rig| rig.served.now().finalized == Some(end)).await;
-    rig.until("finality kept", |rig| rig.store.view().finalized() == Some(end)).await;
+    rig.until("persisted", |rig| rig.store.view().finalized() == Some(end)).await;
     assert_eq!(rig.served.now().total_difficulty, Some(long.total_difficulty()));
     // However heavy the other one grows, it is never taken again.
     nodes[2].take(&mint(&mut heavy, 20), Some(60), None);
@@ -212,7 +212,14 @@ async fn total_difficulty_is_proved_from_block_0_and_survives_a_restart() {
     node.take(&blocks, Some(500), Some(wrong));
     let rig = start(&chain, folder.path(), &[&node]);
     let truth = minter.total_difficulty();
-    rig.until("proof", |rig| rig.served.now().total_difficulty == Some(truth)).await;
+    rig.until("proof", |rig| {
+        let recorded = rig.store.record(RECORD).unwrap().is_some_and(|bytes| {
+            let anchors: Vec<Anchor> = serde_json::from_slice(&bytes).unwrap();
+            anchors.iter().any(|anchor| anchor.origin == Origin::Genesis)
+        });
+        recorded && rig.served.now().total_difficulty == Some(truth)
+    })
+    .await;
     rig.stop().await;
 
     let store = super::rig::open_spec(folder.path(), chain.spec(), 8_192);
