@@ -118,6 +118,7 @@ fn spec() -> ChainSpec {
         (BorFork::Dandeli, 3_500),
         (BorFork::Lisovo, 4_000),
         (BorFork::Giugliano, 5_000),
+        (BorFork::Chicago, 60_000),
     ]
     .into();
     bor.override_validators.clear();
@@ -288,6 +289,18 @@ fn base_fees_follow_from_their_parents_by_era() {
         let (parent, child) = pair(4_100, |child| child.base_fee = Some(U256::from(found)));
         let found = check(&Spans::default(), &parent, &child);
         assert_eq!(found.as_ref().err().map(Fault::field), name, "{found:?}");
+    }
+}
+
+#[test]
+fn since_chicago_whose_rules_are_not_known_here_no_base_fee_is_refused() {
+    for (number, refused) in [(59_990, true), (60_010, false)] {
+        let (parent, child) = pair(number, |child| {
+            child.middle = middle(&[], Some((1, 1)));
+            child.base_fee = Some(U256::from(7));
+        });
+        let found = check(&Spans::default(), &parent, &child);
+        assert_eq!(found.is_err(), refused, "{number}: {found:?}");
     }
 }
 
