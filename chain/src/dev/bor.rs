@@ -57,8 +57,8 @@ pub struct BorOptions {
     pub gas_limit: u64,
     /// When which rules begin.
     pub forks: BorForks,
-    /// Accounts of block 0 in the form of a genesis file, Polygon's contracts among them. Those change the state at span
-    /// changes before Rio, which nothing here knows of. `None`: contracts that change nothing.
+    /// Accounts of block 0 in the form of a genesis file, Polygon's contracts among them. Those change the state at
+    /// span changes before Rio, which nothing here knows of. `None`: contracts that change nothing.
     pub alloc: Option<Value>,
 }
 

@@ -26,8 +26,8 @@ pub fn is_settled(spec: &ChainSpec, header: &Header<'_>) -> bool {
 }
 
 /// The receipt beside the block as of `eth_getBorBlockReceipt`: Bor writes its own structure there
-/// (`core/types/gen_receipt_json.go`), in which the type is left out and unknown gas prices are `null`. `false` if there
-/// is none (then nothing was written).
+/// (`core/types/gen_receipt_json.go`), in which the type is left out and unknown gas prices are `null`. `false` if
+/// there is none (then nothing was written).
 pub fn bor_block_receipt(
     out: &mut Vec<u8>,
     parts: &Parts<'_>,

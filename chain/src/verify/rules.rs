@@ -2,7 +2,8 @@
 //!
 //! Ethereum: Geth's `consensus/{beacon,ethash,misc}`. Left out are what only a full node or a clock can judge:
 //! the seal, the difficulty's size, the distance from now. Polygon's are in [`crate::bor`]. Chains of no known family
-//! are held to what every chain keeps. A fork that the spec does not know frees a header from all rules that it could have changed.
+//! are held to what every chain keeps. A fork that the spec does not know frees a header from all rules that it could
+//! have changed.
 
 use alloy_primitives::U256;
 

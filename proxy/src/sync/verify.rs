@@ -9,7 +9,8 @@
 //!
 //! Links are closed before ([`super::links`]); here the hash asked for is a linked one already. The level is stored
 //! with the range. On Polygon, `header` and above also check who sealed what is new: above the checkpoint only, since
-//! below it the links prove more than a seal could. It costs about a millisecond for a busy block, so it never runs on the threads that serve.
+//! below it the links prove more than a seal could. It costs about a millisecond for a busy block, so it never runs on
+//! the threads that serve.
 
 use std::sync::Arc;
 

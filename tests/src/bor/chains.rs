@@ -73,8 +73,8 @@ pub fn write_chain(path: &Path, minter: &mut BorMinter, count: u64) {
     file.flush().expect("the file can be written");
 }
 
-/// Polygon's own contracts as accounts of a genesis file, a rich account ([`RICH`]), and [`LOGGER`]. `None` where Bor is
-/// not installed.
+/// Polygon's own contracts as accounts of a genesis file, a rich account ([`RICH`]), and [`LOGGER`]. `None` where Bor
+/// is not installed.
 pub fn polygon_contracts() -> Option<Value> {
     tool("bor")?;
     let file = built().parent().expect("target").join("tools/bor-chain/genesis.json");

@@ -139,7 +139,11 @@ fn a_body_in_json_takes_its_state_sync_raw() {
 
 proptest! {
     #[test]
-    fn hostile_extras_are_errors_and_what_passes_is_sound(bytes in prop::collection::vec(any::<u8>(), 0..80), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+    fn hostile_extras_are_errors_and_what_passes_is_sound(
+        bytes in prop::collection::vec(any::<u8>(), 0..80),
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
         let mut changed = extra(0, 7, 2);
         let place = at.index(changed.len());
         changed[place] = byte;

@@ -26,8 +26,8 @@ pub(super) struct Content {
     pub(super) head: u64,
 }
 
-/// `minted` empty blocks, and behind them 28 that were mined, with transactions, logs, and events with and without logs.
-/// `None` where Bor is not installed.
+/// `minted` empty blocks, and behind them 28 that were mined, with transactions, logs, and events with and without
+/// logs. `None` where Bor is not installed.
 pub(super) fn content(dir: &Path, options: BorOptions, minted: u64) -> Option<Content> {
     let (minted, heimdall, node) = imported(dir, options, minted)?;
     let bor = node.clone().mining(&minted.chain).start(&dir.join("a"))?;

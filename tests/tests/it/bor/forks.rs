@@ -1,5 +1,5 @@
-//! Which of two branches: by total difficulty, and by milestone. A real Bor decides, the appliance and the Bor behind it
-//! follow.
+//! Which of two branches: by total difficulty, and by milestone. A real Bor decides, the appliance and the Bor behind
+//! it follow.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! A real Bor takes what the development chain in Bor's form mints: so the chains that tests make millions of are right.
+//! A real Bor takes what the development chain in Bor's form mints: so the chains that tests make millions of are
+//! right.
 
 use hypasis_chain::dev::bor::{BorForks, BorOptions};
 use hypasis_tests::bor::{Bor, Minted, Node, number, write_chain};

@@ -1,9 +1,9 @@
 //! State syncs that stand beside blocks, in neither body nor roots (Polygon before Madhugiri).
 //!
 //! Bor shows them in the JSON forms alone (`internal/ethapi`): `eth_getBlockReceipts` has a receipt more than
-//! `debug_getRawReceipts`, `eth_getBlockBy*` a transaction more than `debug_getRawBlock`. So the first blocks of sprints
-//! are asked for in JSON too. A node that does not answer that, or whose forms contradict each other, does not say: what
-//! stands there stays unknown, and the block is of use all the same.
+//! `debug_getRawReceipts`, `eth_getBlockBy*` a transaction more than `debug_getRawBlock`. So the first blocks of
+//! sprints are asked for in JSON too. A node that does not answer that, or whose forms contradict each other, does not
+//! say: what stands there stays unknown, and the block is of use all the same.
 
 use bytes::Bytes;
 use hypasis_chain::bor::state_sync::{NONE, may_stand_beside};
