@@ -83,7 +83,9 @@ async fn they_come_with_the_blocks() {
     let given = node.given();
     assert_holds(&rig.store, &chain, 0..=FINAL);
     assert_beside(&rig.store, &chain, FINAL, |_| false);
-    assert_eq!(rig.store.view().ranges(Kind::Extra).iter().collect::<Vec<_>>(), vec![0..=FINAL]);
+    // One range, however far the window above has come by now.
+    let held = rig.store.view().ranges(Kind::Extra);
+    assert!(held.contains_all(&(0..=FINAL)) && held.iter().count() == 1, "{held:?}");
     assert!(given < 2 * LAST, "nothing is fetched twice: {given}");
     rig.stop().await;
 }
