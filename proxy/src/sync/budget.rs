@@ -95,9 +95,10 @@ impl Reservation {
     /// This is all that arrived; a surplus goes back at once.
     pub fn settle(&mut self, bytes: u64) {
         self.at_least(bytes);
+        // Counted down before it is given back: the next holder may count it at once.
+        self.count(bytes);
         let surplus = self.held_units().saturating_sub(units(bytes).max(1));
         drop(self.permit.split(surplus as usize));
-        self.count(bytes);
     }
 
     fn held_units(&self) -> u32 {
@@ -121,4 +122,28 @@ impl Drop for Reservation {
 
 fn units(bytes: u64) -> u32 {
     u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn what_is_given_back_is_never_counted_twice() {
+        let budget = Budget::new(4 * UNIT_BYTES);
+        let workers = (0..8).map(|_| {
+            let budget = budget.clone();
+            tokio::spawn(async move {
+                for _ in 0..20_000 {
+                    let mut reservation = budget.reserve(3 * UNIT_BYTES).await;
+                    reservation.settle(UNIT_BYTES);
+                }
+            })
+        });
+        for worker in workers.collect::<Vec<_>>() {
+            worker.await.unwrap();
+        }
+        assert_eq!(budget.used(), 0);
+        assert!(budget.peak() <= budget.total(), "{} bytes were counted", budget.peak());
+    }
 }
