@@ -36,7 +36,8 @@ pub(crate) fn print() {
     let view = store.view();
     row("header, body and receipts", &bare, &[0, 1, 2], |number| whole(&view, number));
     row("header and body", &bare, &[0, 1], |number| header_and_body(&view, number));
-    row("header", &bare, &[0], |number| header(&view, number));
+    row("header", &bare, &[0], |number| view.header_at(number).unwrap().unwrap().len());
+    row("header and its hash", &bare, &[0], |number| header(&view, number));
     println!(
         "\nMemory held afterwards: {:.0} % of `store.memory`\n",
         store.stats().memory_bytes as f64 * 100.0 / MEMORY as f64

@@ -1,12 +1,12 @@
 //! Bodies: one or two ready pieces out, a bounded read in.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::future::poll_immediate;
 use http_body_util::BodyExt;
 use hypasis_upstream::{Charge, InFlight};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -97,7 +97,7 @@ pub(crate) async fn read(
     budget: &InFlight,
 ) -> Result<Bytes, ReadError> {
     // Nearly every request came in one segment and is there already: no timer, no copy.
-    let first = match poll_immediate(body.frame()).await {
+    let first = match at_hand(&mut body).await {
         Some(frame) => frame,
         None => tokio::time::timeout(time, body.frame()).await.map_err(|_| ReadError::Stalled)?,
     };
@@ -112,6 +112,21 @@ pub(crate) async fn read(
         return Ok(budget.charge(first.len()).ok_or(ReadError::Busy)?.hold(first));
     }
     tokio::time::timeout(time, rest(body, first, max, budget)).await.map_err(|_| ReadError::Stalled)?
+}
+
+/// The next frame, if it has come. hyper reads one only after it was asked for, so it is asked for twice.
+async fn at_hand(body: &mut Incoming) -> Option<Option<hyper::Result<Frame<Bytes>>>> {
+    let mut asked = false;
+    poll_fn(|cx| match Pin::new(&mut *body).poll_frame(cx) {
+        Poll::Ready(frame) => Poll::Ready(Some(frame)),
+        Poll::Pending if asked => Poll::Ready(None),
+        Poll::Pending => {
+            asked = true;
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await
 }
 
 async fn rest(mut body: Incoming, first: Bytes, max: usize, budget: &InFlight) -> Result<Bytes, ReadError> {

@@ -5,6 +5,7 @@
 //! idle connection end within their limits, give or take a look.
 
 mod pace;
+mod turn;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::stack::Stack;
 use pace::{Pace, Paced, Patience};
+use turn::Turn;
 
 /// Most header lines of a request, and most bytes of its head.
 const HEADERS_MAX: usize = 64;
@@ -106,6 +108,7 @@ async fn connection(
     builder.max_headers(HEADERS_MAX).max_buf_size(HEAD_BYTES_MAX);
     let served = builder.serve_connection(TokioIo::new(Paced::new(socket, Arc::clone(&pace))), service);
     let mut served = std::pin::pin!(served);
+    let mut served = Turn::new(served.as_mut());
     let mut look = tokio::time::interval(pace::look_every(times));
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut draining = false;
@@ -113,10 +116,10 @@ async fn connection(
         tokio::select! {
             biased;
             // What goes wrong on a connection is its client's affair.
-            _ = served.as_mut() => return,
+            _ = &mut served => return,
             _ = shutdown.wait_for(|down| *down), if !draining => {
                 draining = true;
-                served.as_mut().graceful_shutdown();
+                served.inner().graceful_shutdown();
             }
             _ = look.tick() => match pace.patience(times) {
                 Patience::Left => {}

@@ -148,15 +148,22 @@ impl Core {
         body: &Bytes,
         from: &Arc<str>,
     ) {
+        let local = match node.method.class {
+            Class::Local(local) if node.miss == Miss::Calibration => Some(local),
+            _ => None,
+        };
+        // Most of what passes through is neither kept nor compared: it is not read once more for nothing.
+        if node.keep.is_none() && local.is_none() {
+            return;
+        }
         let result =
             Envelope::read(body).ok().and_then(|reply| reply.result).filter(|result| *result != b"null");
         let Some(result) = result else { return };
         if let Some(bound) = node.keep {
             self.memory.put(key, Rendered::of(result), bound);
         }
-        let Class::Local(local) = node.method.class else { return };
-        let compares = || self.shelf.verdicts.of(self.nodes.client_version(from).as_deref());
-        if node.miss == Miss::Calibration && compares() {
+        let Some(local) = local else { return };
+        if self.shelf.verdicts.of(self.nodes.client_version(from).as_deref()) {
             let result = body.slice_ref(result);
             compare::in_background(&Tools::of(self), local, params.to_vec(), result, from, false);
         }
