@@ -13,11 +13,12 @@ use crate::blocks::{KINDS, mint, store, trust, values};
 use crate::meter::{Cost, cost, median};
 
 /// Bytes for the store, and for the cache of the bare database.
-const MEMORY: u64 = 24 << 20;
-const BLOCKS: u64 = 8_192;
+const MEMORY: u64 = 64 << 20;
+const BLOCKS: u64 = 3 * SECTION as u64;
+const SECTION: usize = 8_192;
 const TRANSACTIONS: u32 = 60;
 /// Reads of a round; rounds take turns.
-const READS: u64 = 8_000;
+const READS: u64 = 16_000;
 const ROUNDS: usize = 5;
 
 /// The families of the bare database.
@@ -105,7 +106,12 @@ fn heights(round: u64) -> impl Iterator<Item = u64> {
         .map(|mixed| mixed % BLOCKS)
 }
 
+/// A part holds a section at most.
 fn write(store: &Store, blocks: &[Block]) {
+    blocks.chunks(SECTION).for_each(|blocks| write_part(store, blocks));
+}
+
+fn write_part(store: &Store, blocks: &[Block]) {
     let range = blocks[0].id.number..=blocks[blocks.len() - 1].id.number;
     let mut part = store.begin_part(range, KINDS.to_vec()).unwrap();
     for block in blocks {

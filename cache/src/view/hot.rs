@@ -78,7 +78,7 @@ impl Hot {
         self.hashes.put(number, epoch, &hash);
     }
 
-    /// A header that was read to name its block.
+    /// A header of history.
     pub(crate) fn header(&self, number: u64, epoch: u64) -> Option<Bytes> {
         self.headers.get(number, epoch)
     }

@@ -35,7 +35,6 @@ impl View {
         let Some(header) = self.history(Kind::Header, number)? else { return Ok(None) };
         let hash = alloy_primitives::keccak256(&header);
         self.core.hot.put_hash(number, epoch, hash);
-        self.core.hot.put_header(number, epoch, header);
         Ok(Some(history(hash)))
     }
 
@@ -93,11 +92,11 @@ impl View {
             return Ok(None);
         }
         let (Some((family, _)), epoch) = (places(kind), self.moment.epoch(number)) else { return Ok(None) };
-        let key = HotKey::History(kind, number, epoch);
-        let named = (kind == Kind::Header).then(|| self.core.hot.header(number, epoch)).flatten();
-        let hot = named.or_else(|| self.core.hot.part(&key));
-        if hot.is_some() {
-            return Ok(hot);
+        let hot = &self.core.hot;
+        let key = (kind != Kind::Header).then_some(HotKey::History(kind, number, epoch));
+        let held = key.map_or_else(|| hot.header(number, epoch), |key| hot.part(&key));
+        if held.is_some() {
+            return Ok(held);
         }
         let row = self.core.value(family, number)?;
         // Rows are deleted only after the epoch has moved on: whoever still sees the old one has read what was
@@ -114,7 +113,10 @@ impl View {
                 return Err(StoreError::Damaged { number, what: "a row is gone" });
             }
         };
-        self.core.hot.put_read(key, &bytes);
+        match key {
+            Some(key) => hot.put_read(key, &bytes),
+            None => hot.put_header(number, epoch, bytes.clone()),
+        }
         Ok(Some(bytes))
     }
 

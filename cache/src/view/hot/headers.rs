@@ -1,23 +1,22 @@
-//! Headers of history that were read to name a block.
+//! Headers of history that were read last.
 //!
-//! Whoever asks for a block by number has its header read and hashed, and wants the header next. It lies here
-//! until then: a table with a place for each height modulo its length, where what is written later replaces
-//! what lay there. Taking each into the general cache would cost as much as reading it again.
+//! Whoever asks for a block by number has its header read and hashed, and wants the header next. It lies here: a
+//! table with a place for each height modulo its length, where what is written later replaces what lay there.
+//! Looking for a header in the general cache and taking it in there would cost as much as reading it again.
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-/// Places, each with a lock of its own: as many requests hardly meet at one.
-const PLACES: u64 = 256;
+/// Longest header that is kept: all but those of chains that list their signers there.
+const HEADER_BYTES_MAX: u64 = 2 << 10;
 /// Of the hot memory, one part in this many at most.
 const SHARE: u64 = 16;
 
 /// The table.
 #[derive(Debug)]
 pub(super) struct Headers {
+    /// Each with a lock of its own: requests hardly meet at one.
     places: Vec<Mutex<Option<Place>>>,
-    /// Longest header that is kept.
-    bytes_max: u64,
 }
 
 #[derive(Debug)]
@@ -32,7 +31,8 @@ struct Place {
 impl Headers {
     /// A table for a hot layer of so many bytes.
     pub(super) fn new(memory: u64) -> Self {
-        Self { places: (0..PLACES).map(|_| Mutex::default()).collect(), bytes_max: memory / SHARE / PLACES }
+        let places = (memory / SHARE / HEADER_BYTES_MAX).max(1);
+        Self { places: (0..places).map(|_| Mutex::default()).collect() }
     }
 
     pub(super) fn get(&self, number: u64, epoch: u64) -> Option<Bytes> {
@@ -44,7 +44,7 @@ impl Headers {
     }
 
     pub(super) fn put(&self, number: u64, epoch: u64, header: Bytes) {
-        if header.len() as u64 > self.bytes_max {
+        if header.len() as u64 > HEADER_BYTES_MAX {
             return;
         }
         if let Some(place) = self.place(number) {
@@ -54,10 +54,10 @@ impl Headers {
 
     /// Bytes that it holds at most.
     pub(super) fn bytes(&self) -> u64 {
-        self.bytes_max * PLACES
+        self.places.len() as u64 * HEADER_BYTES_MAX
     }
 
     fn place(&self, number: u64) -> Option<&Mutex<Option<Place>>> {
-        self.places.get((number % PLACES) as usize)
+        self.places.get((number % self.places.len() as u64) as usize)
     }
 }
