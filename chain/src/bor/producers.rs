@@ -62,6 +62,19 @@ pub fn check_producer(
     rules::check_time(bor, parent.header, child.header, succession)
 }
 
+/// The height whose header names the signers of the block at `number`: the last one of a sprint before it. `None` in
+/// the first sprint, and since Rio, where spans alone tell.
+pub fn signers_named_at(bor: &BorConfig, number: u64) -> Option<u64> {
+    let ended = bor.sprint_start(number).checked_sub(1).filter(|ended| *ended > 0)?;
+    (bor.is_sprint_end(ended) && !bor.is_active(BorFork::Rio, number)).then_some(ended)
+}
+
+/// Who may sign the blocks of the sprint behind `ended`, by address (Bor `Snapshot.signers`); `None` if it names
+/// nobody.
+pub fn signers(spec: &ChainSpec, ended: &Header<'_>) -> Option<Vec<Address>> {
+    named_by(spec, ended).map(|list| list.iter().map(|producer| producer.signer).collect())
+}
+
 /// Whether the signer of the parent of the block at `number` tells anything.
 pub fn is_told_by_parent(bor: &BorConfig, number: u64) -> bool {
     !bor.is_active(BorFork::Rio, number) && !bor.is_sprint_start(number)
@@ -127,10 +140,15 @@ fn producers(
         let list = if sprint <= SPAN_0_END { undisputed(span)? } else { span.selected_producers.clone() };
         return Some(Producers { list, first: None });
     }
-    let extra = bor.is_sprint_end(parent.number()).then(|| extra_of(spec, parent)).flatten()?;
-    let mut list = extra.producers();
+    let list = bor.is_sprint_end(parent.number()).then(|| named_by(spec, parent)).flatten()?;
+    Some(Producers { list, first: None })
+}
+
+/// Those whom the last header of a sprint names for the next, by address; `None` if it names nobody.
+fn named_by(spec: &ChainSpec, ended: &Header<'_>) -> Option<Vec<Producer>> {
+    let mut list = extra_of(spec, ended)?.producers();
     list.sort_unstable_by_key(|producer| producer.signer);
-    (!list.is_empty()).then_some(Producers { list, first: None })
+    (!list.is_empty()).then_some(list)
 }
 
 /// In span 0 the genesis contract has a say beside Heimdall: its producers count where both can only say the same.

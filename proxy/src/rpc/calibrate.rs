@@ -56,6 +56,8 @@ pub(crate) enum Form {
     RootHash,
     /// Who sealed a block.
     Author,
+    /// Who might have.
+    Signers,
 }
 
 /// What of a block decides its form: the era by the header's shape, and the types of transactions in it.

@@ -195,7 +195,9 @@ impl Moment<'_> {
             | Local::BorBlockReceipt
             | Local::RootHash
             | Local::BorRootHash
-            | Local::BorAuthor => self.bor(method, params),
+            | Local::BorAuthor
+            | Local::BorSigners
+            | Local::BorSignersAtHash => self.bor(method, params),
         }
     }
 

@@ -62,6 +62,8 @@ pub(crate) enum Local {
     RootHash,
     BorRootHash,
     BorAuthor,
+    BorSigners,
+    BorSignersAtHash,
 }
 
 // === impl Local ===
@@ -76,6 +78,8 @@ impl Local {
                 | Self::RootHash
                 | Self::BorRootHash
                 | Self::BorAuthor
+                | Self::BorSigners
+                | Self::BorSignersAtHash
         )
     }
 }
@@ -148,6 +152,8 @@ pub(crate) const TABLE: &[(&str, Class)] = &[
     ("eth_getRootHash", Class::Local(Local::RootHash)),
     ("bor_getRootHash", Class::Local(Local::BorRootHash)),
     ("bor_getAuthor", Class::Local(Local::BorAuthor)),
+    ("bor_getSigners", Class::Local(Local::BorSigners)),
+    ("bor_getSignersAtHash", Class::Local(Local::BorSignersAtHash)),
     ("eth_call", Class::State(1)),
     ("eth_estimateGas", Class::State(1)),
     ("eth_createAccessList", Class::State(1)),
@@ -178,8 +184,6 @@ pub(crate) const TABLE: &[(&str, Class)] = &[
     ("eth_getVoteOnHash", Class::Primary),
     ("bor_getCurrentProposer", Class::Read),
     ("bor_getCurrentValidators", Class::Read),
-    ("bor_getSigners", Class::Read),
-    ("bor_getSignersAtHash", Class::Read),
     ("bor_getSnapshot", Class::Read),
     ("bor_getSnapshotAtHash", Class::Read),
     ("bor_getSnapshotProposer", Class::Read),
@@ -213,3 +217,16 @@ pub(crate) const TABLE: &[(&str, Class)] = &[
     ("eth_getFilterLogs", Class::Filter),
     ("eth_uninstallFilter", Class::Filter),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_method_has_one_place() {
+        let names: BTreeSet<&str> = TABLE.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names.len(), TABLE.len(), "the later of two entries would count");
+    }
+}

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use alloy_primitives::B256;
 use bytes::Bytes;
 use hypasis_cache::{BlockRef, Kind, Ranges, View};
-use hypasis_chain::bor::state_sync;
+use hypasis_chain::bor::{producers, state_sync};
 use hypasis_chain::render::Beside;
 use hypasis_chain::spec::Family;
 use hypasis_chain::{BlockId, Body, ChainSpec, Header};
@@ -204,7 +204,7 @@ pub(super) fn look(spec: &ChainSpec, view: &View, verdicts: &Verdicts, number: u
         open(Form::Logs, facts, "eth_getLogs", &params);
     }
     if spec.family == Family::Bor {
-        look_at_bor(&mut open, verdicts, &header, block.id, all);
+        look_at_bor(&mut open, spec, verdicts, &header, block.id, all);
     }
     if let Beside::Receipt(_) = beside {
         let hash = state_sync::derived_hash(number, block.id.hash);
@@ -224,6 +224,7 @@ pub(super) fn look(spec: &ChainSpec, view: &View, verdicts: &Verdicts, number: u
 /// What only Bor's chains have.
 fn look_at_bor(
     open: &mut impl FnMut(Form, Facts, &'static str, &dyn Fn() -> String),
+    spec: &ChainSpec,
     verdicts: &Verdicts,
     header: &Header<'_>,
     id: BlockId,
@@ -236,6 +237,10 @@ fn look_at_bor(
     }
     if number > 0 && !verdicts.lacks(Local::BorAuthor) {
         open(Form::Author, Facts::of_header(header), "bor_getAuthor", &height);
+    }
+    let named = spec.bor.as_ref().and_then(|bor| producers::signers_named_at(bor, number));
+    if named.is_some() && !verdicts.lacks(Local::BorSigners) {
+        open(Form::Signers, Facts::of_header(header), "bor_getSigners", &height);
     }
     let name = if verdicts.lacks(Local::BorRootHash) { "eth_getRootHash" } else { "bor_getRootHash" };
     if !verdicts.lacks(Local::RootHash) || !verdicts.lacks(Local::BorRootHash) {

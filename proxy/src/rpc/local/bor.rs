@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 use hypasis_cache::{BlockRef, Kind};
 use hypasis_chain::bor::checkpoint::{self, Tree};
-use hypasis_chain::bor::{seal, state_sync};
+use hypasis_chain::bor::{producers, seal, state_sync};
 use hypasis_chain::render::{self, Client, LogFilter};
 use hypasis_chain::spec::Family;
 use hypasis_chain::{Header, Receipts};
@@ -33,6 +33,7 @@ impl Moment<'_> {
             Local::ReceiptsByBlock => self.receipts_of(params, Form::ReceiptsByBlock),
             Local::BorBlockReceipt => self.bor_block_receipt(params),
             Local::BorAuthor => self.author(params),
+            Local::BorSigners | Local::BorSignersAtHash => self.signers(method, params),
             _ => self.root_hash(params),
         }
     }
@@ -142,6 +143,37 @@ impl Moment<'_> {
         let author = seal::signer(bor, &header).map_err(|_| Stop::Miss(Miss::Form))?;
         let mut writer = ResultWriter::with_capacity(64);
         super::raw::hex(writer.buffer(), author.as_slice());
+        self.finish(writer, block.id)
+    }
+
+    /// `bor_getSigners` and `bor_getSignersAtHash`: whom the end of the sprint before named
+    fn signers(&self, method: Local, params: &[u8]) -> Result<Hit, Stop> {
+        let arguments = arguments(params, 1)?;
+        if arguments.text(0).is_none() {
+            return Err(Stop::Miss(Miss::Head));
+        }
+        let argument = arguments.block(0).map_err(Stop::Fault)?;
+        let fits = match method {
+            Local::BorSigners => matches!(argument, BlockArgument::Number(_)),
+            _ => matches!(argument, BlockArgument::Hash(..)),
+        };
+        if !fits {
+            return Err(Stop::Miss(Miss::Params));
+        }
+        let block = self.resolve(argument)?;
+        let bor = self.shelf.spec.bor.as_ref().ok_or(Stop::Miss(Miss::Form))?;
+        let ended = producers::signers_named_at(bor, block.id.number).ok_or(Stop::Miss(Miss::Form))?;
+        let bytes = self.header_bytes(&block)?;
+        self.allowed(Form::Signers, Facts::of_header(&self.sound(Header::parse(&bytes))?))?;
+        let bytes = self.header_bytes(&self.at(ended)?)?;
+        let ended = self.sound(Header::parse(&bytes))?;
+        let signers = producers::signers(&self.shelf.spec, &ended).ok_or(Stop::Miss(Miss::Form))?;
+        let mut writer = ResultWriter::with_capacity(signers.len().saturating_mul(48));
+        for (place, signer) in signers.iter().enumerate() {
+            writer.buffer().push(if place == 0 { b'[' } else { b',' });
+            super::raw::hex(writer.buffer(), signer.as_slice());
+        }
+        writer.buffer().push(b']');
         self.finish(writer, block.id)
     }
 

@@ -222,6 +222,25 @@ async fn roots_of_checkpoints_and_authors_are_those_of_the_held_headers() {
     // Who asks without a block means the latest one, which is the node's to name.
     let latest = ask(&port, "bor_getAuthor", json!([])).await;
     assert_eq!(latest.header("hypasis-miss"), Some("head-not-held"));
+    // Those whom the end of the sprint before named: the producers of the span, of whom one is each author.
+    let span = testdata().join("polygon/heimdall/mainnet_spans/span_1536.json");
+    let span: Value = serde_json::from_str(&std::fs::read_to_string(span).unwrap()).unwrap();
+    let producers = span["selected_producers"].as_array().unwrap().iter();
+    let mut producers: Vec<String> =
+        producers.map(|one| one["signer"].as_str().unwrap().to_lowercase()).collect();
+    producers.sort();
+    let sprint = first.next_multiple_of(64);
+    for number in [sprint, sprint + 1, sprint + 63, sprint + 64] {
+        let told = result(&port, "bor_getSigners", json!([format!("{number:#x}")])).await;
+        assert_eq!(told, json!(producers), "{number}");
+        let hash = blocks[(number - first) as usize].id.hash.to_string();
+        assert_eq!(result(&port, "bor_getSignersAtHash", json!([hash])).await, told);
+        let author = result(&port, "bor_getAuthor", json!([hash])).await;
+        assert!(producers.iter().any(|one| author == json!(one)), "{author}");
+    }
+    // What named those of the first sprint is not held.
+    let before = ask(&port, "bor_getSigners", json!([format!("{:#x}", sprint - 1)])).await;
+    assert_ne!(before.header("hypasis-source"), Some("store"), "{}", before.text());
     for wrong in [json!([first + 5, first + 4]), json!([first, first + (1 << 15)]), json!([first - 1, first])]
     {
         let answer = ask(&port, "bor_getRootHash", wrong.clone()).await;

@@ -9,7 +9,7 @@ use hypasis_chain::BlockId;
 use hypasis_chain::dev::bor::{BorForks, BorMinter, BorOptions};
 use hypasis_tests::appliance::Appliance;
 use hypasis_tests::bor::{Bor, Heimdall, Milestone, Minted, Node, write_chain};
-use hypasis_tests::http::call;
+use hypasis_tests::http::{call, get, post, request};
 use serde_json::json;
 use tempfile::{TempDir, tempdir};
 
@@ -77,6 +77,53 @@ fn finalized_is_the_milestone_as_bor_has_it() {
     }
 }
 
+#[test]
+fn with_a_heimdall_of_its_own_finalized_is_its_milestone() {
+    let line = line_with(|heimdall, a| {
+        // What the stub says at first lies beyond all heights, and milestones never go back.
+        let hash: B256 = a.hash(50).as_str().unwrap().parse().unwrap();
+        heimdall.milestone(Some(Milestone { number: 50, hash }));
+        format!("[checkpoint]\nheimdall_urls = [\"{}\"]\n", heimdall.url())
+    });
+    let Some(mut line) = line else { return };
+    let tag = |address| call(address, "eth_getBlockByNumber", json!(["finalized", false]));
+    for number in [100, 200] {
+        let hash: B256 = line.a.hash(number).as_str().unwrap().parse().unwrap();
+        line.heimdall.milestone(Some(Milestone { number, hash }));
+        line.appliance.until(|rpc, _| tag(rpc)["result"]["hash"] == json!(hash), LIMIT, "to finalize it");
+        let a = line.a.address;
+        line.a.until(|| tag(a)["result"]["hash"] == json!(hash), LIMIT, "to finalize the milestone");
+    }
+    let page = get(line.appliance.admin, "/api/v1/checkpoint").json();
+    let hash = line.a.hash(200);
+    assert!(page["heimdall"]["milestone"].to_string().contains(hash.as_str().unwrap()), "{page}");
+}
+
+/// Until Rio headers name the signers of the next sprint.
+#[test]
+fn signers_of_a_bor_before_rio_are_told_from_headers() {
+    let Some(mut line) = line() else { return };
+    line.appliance.calibrated(FILLING);
+    for number in [1, 15, 16, 17, 31, 32, 33, 160, SHARED] {
+        let hash = line.a.hash(number);
+        for (method, block) in
+            [("bor_getSigners", json!(format!("{number:#x}"))), ("bor_getSignersAtHash", hash)]
+        {
+            let body = request(method, json!([block]));
+            let (ours, theirs) = (post(line.appliance.rpc, &body), post(line.a.address, &body));
+            assert_eq!(ours.body.trim_end(), theirs.body.trim_end(), "{body}");
+            // The first sprint's are known to Heimdall alone.
+            let source = if number < 16 { "upstream:a" } else { "store" };
+            assert_eq!(
+                ours.header("hypasis-source"),
+                Some(source),
+                "{body}, {:?}",
+                ours.header("hypasis-miss")
+            );
+        }
+    }
+}
+
 /// A fresh Bor asks its peer for the milestone's block before anything else, and takes none that has another.
 #[test]
 fn a_bor_that_knows_a_milestone_syncs() {
@@ -115,6 +162,11 @@ impl Line {
 }
 
 fn line() -> Option<Line> {
+    line_with(|_, _| String::new())
+}
+
+/// With more in the appliance's configuration.
+fn line_with(more: impl FnOnce(&Heimdall, &Bor) -> String) -> Option<Line> {
     let dir = tempdir().unwrap();
     let forks = BorForks::before_rio();
     let options = BorOptions { validators: vec![10, 30, 20], producers: 3, forks, ..BorOptions::default() };
@@ -125,7 +177,7 @@ fn line() -> Option<Line> {
     a.import(&minted.file(SHARED));
     let upstream = format!("[[upstream]]\nid = \"a\"\nurl = \"http://{}\"\n", a.address);
     // The branches lie in the window, and behind it something is settled.
-    let config = format!("{upstream}[store]\nfinality_depth = 100\n");
+    let config = format!("{upstream}[store]\nfinality_depth = 100\n{}", more(&heimdall, &a));
     let mut appliance = configured(dir.path(), &minted.genesis, &config);
     appliance.filled(SHARED, FILLING);
     let mut b = node.syncing().static_node(&appliance.node().0).start(&dir.path().join("b"))?;
