@@ -119,6 +119,7 @@ fn spec() -> ChainSpec {
         (BorFork::Lisovo, 4_000),
         (BorFork::Giugliano, 5_000),
         (BorFork::Chicago, 60_000),
+        (BorFork::Valencia, 70_000),
     ]
     .into();
     bor.override_validators.clear();
@@ -293,14 +294,16 @@ fn base_fees_follow_from_their_parents_by_era() {
 }
 
 #[test]
-fn since_chicago_whose_rules_are_not_known_here_no_base_fee_is_refused() {
-    for (number, refused) in [(59_990, true), (60_010, false)] {
-        let (parent, child) = pair(number, |child| {
-            child.middle = middle(&[], Some((1, 1)));
-            child.base_fee = Some(U256::from(7));
-        });
-        let found = check(&Spans::default(), &parent, &child);
-        assert_eq!(found.is_err(), refused, "{number}: {found:?}");
+fn later_forks_leave_the_bound_of_base_fees_as_it_is() {
+    for number in [59_990, 60_010, 70_010] {
+        for (base_fee, refused) in [(None, false), (Some(U256::from(7)), true)] {
+            let (parent, child) = pair(number, |child| {
+                child.middle = middle(&[], Some((1, 1)));
+                child.base_fee = base_fee.or(child.base_fee);
+            });
+            let found = check(&Spans::default(), &parent, &child);
+            assert_eq!(found.is_err(), refused, "{number}, {base_fee:?}: {found:?}");
+        }
     }
 }
 
