@@ -184,6 +184,7 @@ fn amoy() -> ChainSpec {
             (BorFork::Dandeli, 31_890_000),
             (BorFork::Lisovo, 33_634_700),
             (BorFork::LisovoPro, 34_062_000),
+            (BorFork::Giugliano, 35_573_500),
             (BorFork::Chicago, 38_358_000),
             (BorFork::Valencia, 40_776_000),
         ]),
