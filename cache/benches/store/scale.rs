@@ -2,7 +2,8 @@
 //!
 //! Headers have what does not compress on the real chain: hashes, a bloom that is more than half full, a seal. They
 //! link to each other; nobody verifies them here. `HYPASIS_SCALE_HEADERS` says how many (10 million by default, 6 GB
-//! of disk); what is printed for 92 million is those figures times the ratio.
+//! of disk); what is printed for 92 million is those figures times the ratio. With `HYPASIS_SCALE_MINTED` they are the
+//! development chain's in Bor's form: sealed, with validators at sprint ends, and empty, so that they take less disk.
 
 use std::fs;
 use std::hint::black_box;
@@ -12,6 +13,7 @@ use std::time::Instant;
 use alloy_primitives::{B256, keccak256};
 use hypasis_cache::{Kind, Ranges, Store};
 use hypasis_chain::BlockId;
+use hypasis_chain::dev::bor::{BorChain, BorOptions};
 use hypasis_chain::genesis::EMPTY_UNCLES_HASH;
 use hypasis_chain::rlp::{write_list, write_string, write_uint};
 
@@ -35,7 +37,10 @@ pub(crate) fn print() {
     let path = folder.path().join("store");
     let (written, sample) = {
         let store = store(&path, MEMORY, false);
-        let (written, sample) = cost(|| write(&store, count));
+        let (written, sample) = cost(|| match std::env::var_os("HYPASIS_SCALE_MINTED") {
+            Some(_) => write(&store, count, minted()),
+            None => write(&store, count, header),
+        });
         (written.wall, sample)
     };
     let began = Instant::now();
@@ -84,8 +89,8 @@ pub(crate) fn print() {
     println!("| of it caches, indexes and filters | {} MiB | |\n", stats.memory_bytes >> 20);
 }
 
-/// Writes `count` linked headers and returns some of their ids.
-fn write(store: &Store, count: u64) -> Vec<BlockId> {
+/// Writes `count` linked headers, each made from its number and its parent's hash, and returns some of their ids.
+fn write(store: &Store, count: u64, mut header: impl FnMut(u64, B256) -> Vec<u8>) -> Vec<BlockId> {
     let (mut parent, mut sample) = (B256::ZERO, Vec::new());
     for first in (0..count).step_by(PART as usize) {
         let last = (first + PART).min(count) - 1;
@@ -102,6 +107,16 @@ fn write(store: &Store, count: u64) -> Vec<BlockId> {
         part.finish(&trust()).unwrap();
     }
     sample
+}
+
+/// The development chain's headers in Bor's form, one after the other.
+fn minted() -> impl FnMut(u64, B256) -> Vec<u8> {
+    let chain = BorChain::new(BorOptions::default()).unwrap();
+    let mut minter = chain.minter();
+    move |number, _| match number {
+        0 => chain.genesis().header.to_vec(),
+        _ => minter.mint().header.to_vec(),
+    }
 }
 
 /// Sixteen fields; what the real chain fills at random is random here.
