@@ -38,15 +38,18 @@ fn call(body: &'static str) -> Call {
     }
 }
 
-/// Waits until the first node's status is as wished. Status is a snapshot, so it is looked at whenever heads move.
+/// Waits until the first node's status is as wished. It is a snapshot that offers no event, so it is looked at again.
 async fn status(pool: &Pool, wish: impl Fn(&NodeStatus) -> bool) -> NodeStatus {
-    loop {
-        let status = pool.status().remove(0);
-        if wish(&status) {
-            return status;
+    let waiting = async {
+        loop {
+            let status = pool.status().remove(0);
+            if wish(&status) {
+                return status;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    };
+    tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("the node's status is as wished")
 }
 
 fn ids(chain: &DevChain, range: std::ops::Range<u64>) -> Vec<BlockId> {

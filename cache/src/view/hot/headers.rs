@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-/// Longest header that is kept: all but those of chains that list their signers there.
+/// Longest header that is kept: all but those in which a chain lists its signers, which are read again each time.
 const HEADER_BYTES_MAX: u64 = 2 << 10;
 /// Of the hot memory, one part in this many at most.
 const SHARE: u64 = 16;

@@ -123,8 +123,8 @@ fn a_milestone_overrides_difficulty_and_an_older_block_alone_replaces_nothing() 
     // The heavy one grows on; it does not matter any more.
     forest.grow(heavy, 5, 9, 2);
     assert_eq!(forest.follow(milestone), Choice::Stay);
-    // A milestone that nobody has given yet: what is canonical stays, whatever branch ends below
-    // it, and is not built on.
+    // A milestone that nobody has given yet: what is canonical stays, whatever branch ends below it, and is not
+    // built on.
     let unknown = BlockId { number: forest.id(light).number, hash: B256::repeat_byte(9) };
     assert_eq!(forest.follow(Some(unknown)), Choice::Contradicts(unknown));
     assert_eq!(forest.tree.head(), forest.id(light));

@@ -54,13 +54,17 @@ async fn the_breaker_opens_and_recovers() {
     assert_eq!(a.asked().len(), 5, "an open breaker keeps calls away");
     assert_eq!(pool.status()[0].breaker, BreakerState::Open);
     a.fault(Fault::None);
-    let answered = loop {
-        match pool.forward(read()).await {
-            Ok(reply) => break reply,
-            Err(ForwardError::NoUpstream) => tokio::time::sleep(Duration::from_millis(20)).await,
-            Err(error) => panic!("{error}"),
+    // When a breaker tries again is told by no event.
+    let answered = async {
+        loop {
+            match pool.forward(read()).await {
+                Ok(reply) => break reply,
+                Err(ForwardError::NoUpstream) => tokio::time::sleep(Duration::from_millis(20)).await,
+                Err(error) => panic!("{error}"),
+            }
         }
     };
+    let answered = tokio::time::timeout(Duration::from_secs(60), answered).await.expect("it closes again");
     assert_eq!(who(&answered), "a");
     assert_eq!(pool.status()[0].breaker, BreakerState::Closed);
 }
