@@ -1,10 +1,12 @@
 //! A real Bor: alone, mining, importing a minted chain, or syncing from its peers; all of it on loopback.
 //!
-//! Bor asks Heimdall who may sign and which events are to be committed; [`Heimdall`] stands in for it. Nodes that agree
-//! about a chain must share one, since its answers are a part of consensus.
+//! Bor asks Heimdall who may sign and which events are to be committed; [`Heimdall`] stands in for it, where a test
+//! commands what it says, and [`Heimdalld`] is a real one. Nodes that agree about a chain must share one, since its
+//! answers are a part of consensus.
 
 mod chains;
 mod heimdall;
+mod heimdalld;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,7 @@ use crate::tool;
 
 pub use chains::{LOGGER, Minted, RICH, polygon_contracts, write_chain};
 pub use heimdall::{Event, Heimdall, Milestone, Span};
+pub use heimdalld::{Heimdalld, Validator};
 
 /// Longest time of `admin_importChain` over a few thousand blocks.
 const IMPORTING: Duration = Duration::from_secs(120);
@@ -41,6 +44,7 @@ pub struct Node {
     release: Release,
     genesis: PathBuf,
     heimdall: SocketAddr,
+    address: Option<SocketAddr>,
     miner: Option<(Address, B256)>,
     static_nodes: Vec<String>,
     peers_max: usize,
@@ -72,10 +76,16 @@ impl Release {
 impl Node {
     /// One that has block 0 of this genesis file alone.
     pub fn new(genesis: &Path, heimdall: &Heimdall) -> Self {
+        Self::asking(genesis, heimdall.address())
+    }
+
+    /// The same with whatever Heimdall answers there.
+    pub fn asking(genesis: &Path, heimdall: SocketAddr) -> Self {
         Self {
             release: Release::Newest,
             genesis: genesis.to_owned(),
-            heimdall: heimdall.address(),
+            heimdall,
+            address: None,
             miner: None,
             static_nodes: Vec::new(),
             peers_max: 10,
@@ -92,6 +102,13 @@ impl Node {
     /// Mines as the first validator of its chain, a block a second.
     pub fn mining(mut self, chain: &BorChain) -> Self {
         self.miner = chain.validators().first().map(|(address, _)| (*address, chain.secret(0)));
+        self
+    }
+
+    /// Mines as that validator, and answers where its Heimdall looks for it.
+    pub fn mining_for(mut self, validator: &Validator, address: SocketAddr) -> Self {
+        self.miner = Some((validator.address, validator.secret));
+        self.address = Some(address);
         self
     }
 
@@ -123,7 +140,7 @@ impl Node {
         let nodes = json!(self.static_nodes);
         std::fs::write(&config, format!("[p2p]\n  [p2p.discovery]\n    static-nodes = {nodes}\n"))
             .expect("the configuration can be written");
-        let (address, p2p) = (free_address(), free_address());
+        let (address, p2p) = (self.address.unwrap_or_else(free_address), free_address());
         let port = |address: SocketAddr| address.port().to_string();
         let mut command = Command::new(&program);
         command.arg("server").arg("--chain").arg(&self.genesis).arg("--datadir").arg(&data);

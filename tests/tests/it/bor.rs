@@ -3,6 +3,7 @@
 mod content;
 mod forks;
 mod minted;
+mod network;
 mod rpc;
 mod state_syncs;
 mod sync;
