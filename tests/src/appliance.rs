@@ -136,6 +136,11 @@ impl Appliance {
         self.process.terminate()
     }
 
+    /// Sends SIGHUP: it reads its configuration again.
+    pub fn hang_up(&self) {
+        assert!(self.process.signal("HUP"), "the appliance is there");
+    }
+
     /// Sends SIGTERM and returns at once: it drains.
     pub fn drain(&self) {
         self.process.ask_to_end();

@@ -65,8 +65,15 @@ impl Process {
 
     /// Sends SIGTERM.
     pub fn ask_to_end(&self) {
-        let pid = self.child.id().to_string();
-        Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
+        // One that has ended already needs no telling.
+        let _ = self.signal("TERM");
+    }
+
+    /// Sends a signal, of that name without `SIG`; whether it went out.
+    pub fn signal(&self, name: &str) -> bool {
+        // The shell's own `kill`: the program of that name is not on every machine.
+        let (pid, script) = (self.child.id().to_string(), format!("kill -{name} \"$0\""));
+        Command::new("sh").args(["-c", &script, &pid]).status().is_ok_and(|status| status.success())
     }
 
     /// Waits for the end; returns the exit code.

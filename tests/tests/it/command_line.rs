@@ -81,8 +81,7 @@ fn a_hangup_takes_what_can_change_names_the_rest_and_keeps_the_old_on_errors() {
     write("[log]\nlevel = \"off\"\n[rpc]\nmax_batch = 5\n");
     let appliance = Appliance::start(dir.path(), &["--chain", "dev", "--config", file.to_str().unwrap()]);
     let hang_up = |expected: &[&str]| {
-        let pid = appliance.pid().to_string();
-        assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+        appliance.hang_up();
         let deadline = Instant::now() + Duration::from_secs(30);
         while !expected.iter().all(|text| appliance.log().contains(text)) {
             assert!(Instant::now() < deadline, "{expected:?} in {}", appliance.log());
