@@ -198,6 +198,11 @@ impl Peers {
         self.inner.count.subscribe()
     }
 
+    /// Peers now.
+    pub(super) fn seated(&self) -> usize {
+        *self.inner.count.borrow()
+    }
+
     /// Peers that we dialled.
     pub(super) fn outbound(&self) -> usize {
         self.inner.book.lock().sitting(Direction::Outbound)

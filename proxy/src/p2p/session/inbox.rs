@@ -14,7 +14,7 @@ use futures_util::stream::FuturesOrdered;
 use hypasis_upstream::peer::PeerId;
 use hypasis_wire::eth::{
     EthMessage, EthVersion, GetBlockBodies, GetBlockHeaders, GetPooledTransactions, GetReceipts,
-    GetReceipts70, PooledTransactions, RequestPair,
+    GetReceipts70, PooledTransactions, RequestPair, SOFT_RESPONSE_LIMIT,
 };
 
 use super::super::serve::{Answer, Request};
@@ -28,6 +28,9 @@ const PARKED_MAX: usize = 64;
 const HASHES_MAX: usize = 1_024;
 /// While so many bytes of answers wait for the peer to read them, none is begun.
 const UNREAD_BYTES_MAX: usize = 6 << 20;
+/// The same over all peers together. Each has an equal share of it, so that those who read slowly take nothing from the
+/// others; one answer each has always.
+const UNREAD_BYTES_ALL: usize = 256 << 20;
 
 /// Requests of one peer.
 pub(super) struct Inbox {
@@ -94,7 +97,8 @@ impl Inbox {
 
     /// The next answer; begins what waits as long as the peer reads. Safe to drop: what was begun goes on.
     pub(super) async fn next_answer(&mut self, unread: usize) -> Outgoing {
-        while self.serving.len() < SERVED_AT_ONCE && unread < UNREAD_BYTES_MAX {
+        let peers = self.room.peers.seated();
+        while may_begin(self.serving.len(), unread, peers) {
             let Some(wish) = self.parked.pop_front() else { break };
             self.serving.push_back(match wish {
                 Wish::Blocks(request) => {
@@ -117,6 +121,14 @@ impl std::fmt::Debug for Inbox {
             .field("serving", &self.serving.len())
             .finish_non_exhaustive()
     }
+}
+
+/// Whether one more answer may be begun for a peer, one of so many, which has not read `unread` bytes yet. Answers that
+/// are being made count as what they usually are at most.
+fn may_begin(serving: usize, unread: usize, peers: usize) -> bool {
+    let share = UNREAD_BYTES_MAX.min(UNREAD_BYTES_ALL / peers.max(1));
+    let held = unread.saturating_add(serving.saturating_mul(SOFT_RESPONSE_LIMIT));
+    serving < SERVED_AT_ONCE && (held == 0 || held < share)
 }
 
 async fn blocks(room: Arc<Room>, version: EthVersion, request: Request, peer: PeerId) -> Outgoing {
@@ -149,5 +161,34 @@ fn name(request: &Request) -> &'static str {
         Request::Headers(_) => "headers",
         Request::Bodies(_) => "bodies",
         Request::Receipts(_) | Request::Receipts70(_) => "receipts",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a peer holds that asks for all it can get and reads nothing.
+    fn held_at_most(peers: usize) -> usize {
+        let (mut serving, mut unread) = (0, 0);
+        loop {
+            while may_begin(serving, unread, peers) {
+                serving += 1;
+            }
+            if serving == 0 {
+                return unread;
+            }
+            (serving, unread) = (0, unread + serving * SOFT_RESPONSE_LIMIT);
+        }
+    }
+
+    #[test]
+    fn peers_that_read_nothing_hold_their_common_share_and_one_answer_each() {
+        for peers in 1..=2_000 {
+            let held = held_at_most(peers);
+            assert!(held >= SOFT_RESPONSE_LIMIT, "{peers} peers: each gets an answer");
+            assert!(held <= UNREAD_BYTES_MAX + SOFT_RESPONSE_LIMIT, "{peers} peers: {held}");
+            assert!(peers * held <= UNREAD_BYTES_ALL + peers * SOFT_RESPONSE_LIMIT, "{peers} peers: {held}");
+        }
     }
 }

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use alloy_primitives::B256;
+use alloy_primitives::{B256, keccak256};
 use bytes::Bytes;
 use hypasis_cache::{Kind, Store};
 use hypasis_chain::dev::DevChain;
+use hypasis_chain::rlp::{Item, write_list, write_string};
 use hypasis_chain::{Block, BlockId, Header, Level};
+use hypasis_proxy::p2p::serve::HARD_LIMIT;
 use hypasis_wire::eth::{BlockHashOrNumber, GetBlockHeaders, HeadersDirection};
 use proptest::prelude::*;
 
@@ -164,4 +166,63 @@ fn nothing_above_the_served_head_is_served() {
     assert_eq!(count(query(610, 100, 0, false)), 11);
     assert_eq!(count(query(621, 1, 0, false)), 0);
     assert_eq!(count(query(625, 10, 0, true)), 5);
+}
+
+/// A row of linked headers from height 1 on, each with so many bytes of extra data.
+fn large_headers(count: u64, extra: usize) -> Vec<Bytes> {
+    let mut parent = B256::repeat_byte(1);
+    let large = |number: u64| {
+        let plain = chain(number, 1).headers(number..number + 1).remove(0);
+        let fields = Item::parse(&plain).unwrap().items().unwrap().map(Result::unwrap);
+        let mut payload = Vec::new();
+        for (index, field) in fields.enumerate() {
+            match index {
+                0 => write_string(&mut payload, parent.as_slice()),
+                12 => write_string(&mut payload, &vec![number as u8; extra]),
+                _ => payload.extend_from_slice(field.raw()),
+            }
+        }
+        let mut header = Vec::new();
+        write_list(&mut header, &payload);
+        parent = keccak256(&header);
+        Bytes::from(header)
+    };
+    (1..=count).map(large).collect()
+}
+
+#[test]
+fn a_row_of_headers_with_large_extra_data_is_whole_or_ends_where_a_message_does() {
+    const COUNT: u64 = 192;
+    let (scene, chain) = (scene(), chain(1, 1));
+    for (extra, messages) in [(48 << 10, 1), (100 << 10, 2), (500 << 10, 10)] {
+        let headers = large_headers(COUNT, extra);
+        let head = BlockId { number: COUNT, hash: keccak256(headers.last().unwrap()) };
+        let store = store_of(chain.spec().chain_id);
+        let mut part = store.begin_part(1..=COUNT, vec![Kind::Header]).unwrap();
+        for (number, header) in (1..).zip(&headers) {
+            part.append_header(BlockId { number, hash: keccak256(header) }, header).unwrap();
+        }
+        part.finish(&trust(Level::Full)).unwrap();
+        let rig = Rig::over(store, &chain, head, &[]);
+        for falling in [false, true] {
+            let mut rows: Vec<Vec<Bytes>> = Vec::new();
+            loop {
+                let got = rows.iter().map(Vec::len).sum::<usize>() as u64;
+                if got == COUNT {
+                    break;
+                }
+                let next = if falling { COUNT - got } else { got + 1 };
+                let row = scene.runtime.block_on(rig.headers(query(next, COUNT - got, 0, falling)));
+                assert!(row.iter().map(Bytes::len).sum::<usize>() <= HARD_LIMIT);
+                assert!(!row.is_empty(), "a peer would ask for {next} for ever");
+                rows.push(row);
+            }
+            assert_eq!(rows.len(), messages, "{extra} bytes each");
+            let mut row = rows.concat();
+            if falling {
+                row.reverse();
+            }
+            assert!(row == headers, "other headers than were asked for");
+        }
+    }
 }
