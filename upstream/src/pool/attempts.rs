@@ -27,9 +27,9 @@ impl<F: Future> Attempts<F> {
     }
 
     /// Starts one more. With both places taken it is not started.
-    pub(super) fn push(&mut self, attempt: F) {
+    pub(super) fn push(&mut self, attempt: Pin<Box<F>>) {
         if let Some(place) = self.places.iter_mut().find(|place| place.is_none()) {
-            *place = Some(Box::pin(attempt));
+            *place = Some(attempt);
         }
     }
 

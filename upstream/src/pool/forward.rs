@@ -1,9 +1,11 @@
 //! One call on its way: attempts, one after the other or two at once.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::future::OptionFuture;
 use serde::de::IgnoredAny;
 use tokio::time::Instant;
 
@@ -65,14 +67,18 @@ impl Shared {
 
     /// Right after the start no node is known to be up: a call waits for the first look instead of failing.
     async fn first_look(&self) {
-        let looks = async {
+        let is_any_up = || self.nodes.iter().any(|node| node.height().is_some());
+        if is_any_up() {
+            return;
+        }
+        let looks = Box::pin(async {
             for node in &self.nodes {
-                if self.nodes.iter().any(|node| node.height().is_some()) {
+                if is_any_up() {
                     return;
                 }
                 node.looked().await;
             }
-        };
+        });
         let _ = tokio::time::timeout(FIRST_LOOK, looks).await;
     }
 
@@ -84,8 +90,8 @@ impl Shared {
         let mut running = Attempts::default();
         // A timer that is due before all others wakes the thread that waits for I/O: none without a second node.
         let mut may_hedge = self.nodes.len() > 1;
-        let hedge_after = tokio::time::sleep(self.delays.delay(call.method));
-        tokio::pin!(hedge_after);
+        let hedge_after = may_hedge.then(|| tokio::time::sleep(self.delays.delay(call.method)));
+        let mut hedge_after = pin!(OptionFuture::from(hedge_after));
         loop {
             if running.is_empty() {
                 let Some((index, node)) = self.chooser.quickest(wish, &tried) else {
@@ -103,7 +109,7 @@ impl Shared {
                         return answer;
                     }
                 }
-                () = &mut hedge_after, if may_hedge => {
+                Some(()) = &mut hedge_after, if may_hedge => {
                     may_hedge = false;
                     if let Some((index, node)) = self.chooser.quickest(wish, &tried)
                         && self.hedges.spend()
@@ -207,10 +213,18 @@ impl Shared {
         None
     }
 
-    /// Asks one node once.
-    async fn attempt(&self, node: &Arc<Node>, call: &Call, deadline: Instant, hedge: bool) -> Ended {
-        let end = self.ask(node, call, deadline).await;
-        Ended { end, node: Arc::clone(node), hedge }
+    /// Asks one node once. Boxed here, since futures are moved at each `await` above them, whole.
+    fn attempt<'a>(
+        &'a self,
+        node: &'a Arc<Node>,
+        call: &'a Call,
+        deadline: Instant,
+        hedge: bool,
+    ) -> Pin<Box<impl Future<Output = Ended>>> {
+        Box::pin(async move {
+            let end = self.ask(node, call, deadline).await;
+            Ended { end, node: Arc::clone(node), hedge }
+        })
     }
 
     async fn ask(&self, node: &Node, call: &Call, deadline: Instant) -> End {

@@ -12,6 +12,7 @@ mod line;
 mod target;
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -114,9 +115,7 @@ impl Client {
         bound: Bound<'_>,
         timeout: Duration,
     ) -> Result<Answer, ClientError> {
-        tokio::time::timeout(timeout, self.exchange(self.request(body), bound))
-            .await
-            .unwrap_or(Err(ClientError::Timeout(timeout)))
+        self.in_time(self.request(body), bound, timeout).await
     }
 
     /// Gets a path below the URL's own, of a REST interface, and takes as much of the answer as `bound` allows within
@@ -131,20 +130,34 @@ impl Client {
         let mut request = self.request(Bytes::new());
         *request.method_mut() = Method::GET;
         *request.uri_mut() = uri;
-        tokio::time::timeout(timeout, self.exchange(request, bound))
-            .await
-            .unwrap_or(Err(ClientError::Timeout(timeout)))
+        self.in_time(request, bound, timeout).await
     }
 
-    fn request(&self, body: Bytes) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(body));
+    /// Requests lie in boxes and the exchange is pinned where it is: futures that hold either are moved at each
+    /// `await` above them, whole.
+    fn request(&self, body: Bytes) -> Box<Request<Full<Bytes>>> {
+        let mut request = Box::new(Request::new(Full::new(body)));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.target.path().clone();
         *request.headers_mut() = self.target.headers().clone();
         request
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>, bound: Bound<'_>) -> Result<Answer, ClientError> {
+    async fn in_time(
+        &self,
+        request: Box<Request<Full<Bytes>>>,
+        bound: Bound<'_>,
+        timeout: Duration,
+    ) -> Result<Answer, ClientError> {
+        let exchange = pin!(self.exchange(request, bound));
+        tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(ClientError::Timeout(timeout)))
+    }
+
+    async fn exchange(
+        &self,
+        request: Box<Request<Full<Bytes>>>,
+        bound: Bound<'_>,
+    ) -> Result<Answer, ClientError> {
         let (mut line, response) = self.begin(request).await?;
         let status = response.status().as_u16();
         let text = |name| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
@@ -162,7 +175,7 @@ impl Client {
     /// Sends the request over a kept connection, else over a fresh one, up to the head of the answer.
     async fn begin(
         &self,
-        mut request: Request<Full<Bytes>>,
+        mut request: Box<Request<Full<Bytes>>>,
     ) -> Result<(Box<Line>, Response<Incoming>), ClientError> {
         let mut dials = 0;
         loop {
@@ -170,13 +183,13 @@ impl Client {
                 Some(line) => line,
                 None if dials < DIALS_MAX => {
                     dials += 1;
-                    self.dialler.dial().await?
+                    Box::pin(self.dialler.dial()).await?
                 }
                 None => return Err(ClientError::Connect("closed while connecting")),
             };
             match line.send(request).await {
                 Ok(response) => return Ok((line, response)),
-                Err(Unanswered::Untouched(again)) => request = *again,
+                Err(Unanswered::Untouched(again)) => request = again,
                 Err(Unanswered::Broken(error)) => return Err(ClientError::Broken(broken(&error))),
             }
         }

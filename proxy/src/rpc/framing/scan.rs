@@ -136,8 +136,7 @@ impl<'a> Scanner<'a> {
         self.at += 1;
         loop {
             let rest = self.text.get(self.at..).unwrap_or_default();
-            let plain =
-                rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20).ok_or(Invalid)?;
+            let plain = plain(rest).ok_or(Invalid)?;
             self.at += plain + 1;
             match rest.get(plain) {
                 Some(b'"') => return Ok(()),
@@ -188,6 +187,30 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// How many bytes of a string come before the first that ends it, begins an escape or has no place in it.
+fn plain(text: &[u8]) -> Option<usize> {
+    let (words, rest) = text.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let special = specials(u64::from_le_bytes(*word));
+        if special != 0 {
+            return Some(index * 8 + special.trailing_zeros() as usize / 8);
+        }
+    }
+    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | ..0x20);
+    Some(words.len() * 8 + rest.iter().position(special)?)
+}
+
+/// Eight bytes at once: the lowest bit that is set lies in the first special one of them.
+fn specials(word: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const TOPS: u64 = ONES << 7;
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
+    let quotes = zeros(word ^ (ONES * b'"' as u64));
+    let escapes = zeros(word ^ (ONES * b'\\' as u64));
+    let controls = word.wrapping_sub(ONES * 0x20) & !word;
+    (quotes | escapes | controls) & TOPS
+}
+
 /// Which of the open brackets are objects: a bit each, 64 of them without allocation.
 #[derive(Debug, Default)]
 struct Nest {
@@ -222,5 +245,23 @@ impl Nest {
 
     fn innermost(&self) -> Option<bool> {
         (self.depth > 0).then_some(self.word & 1 == 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_string_is_plain_up_to_where_a_reader_of_single_bytes_stops(
+            text in vec(prop_oneof![8 => b'#'..=b'[', 1 => any::<u8>(), 1 => Just(0x1f), 1 => Just(b'\\')], 0..80),
+        ) {
+            let stop = text.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
+            prop_assert_eq!(plain(&text), stop);
+        }
     }
 }

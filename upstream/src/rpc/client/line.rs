@@ -48,9 +48,9 @@ impl Line {
     /// Sends a request and waits for the head of the answer.
     pub(super) async fn send(
         &mut self,
-        request: Request<Full<Bytes>>,
+        request: Box<Request<Full<Bytes>>>,
     ) -> Result<Response<Incoming>, Unanswered> {
-        let answer = self.sender.try_send_request(request);
+        let answer = self.sender.try_send_request(*request);
         self.carry(answer).await.map_err(|mut error| match error.take_message() {
             Some(request) => Unanswered::Untouched(Box::new(request)),
             None => Unanswered::Broken(error.into_error()),
