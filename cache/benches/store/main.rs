@@ -16,6 +16,10 @@ mod read;
 mod scale;
 mod write;
 
+/// The program's own, for Rust and RocksDB alike.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() {
     let named: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let wanted = |name: &str| named.is_empty() || named.iter().any(|word| word == name);
