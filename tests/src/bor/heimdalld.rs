@@ -53,7 +53,7 @@ impl Validator {
     pub fn start(&self, bor: SocketAddr) -> Heimdalld {
         let home = self.folder.join("node0/heimdalld");
         let (rest, comet, p2p, grpc) = (free_address(), free_address(), free_address(), free_address());
-        // A network of one would wait for itself by a name that does not resolve.
+        // Beside ports of its own: it would look for itself by a name that does not resolve, and profile itself.
         set(
             &home.join("config/config.toml"),
             &[

@@ -124,7 +124,7 @@ impl std::fmt::Debug for Inbox {
 }
 
 /// Whether one more answer may be begun for a peer, one of so many, which has not read `unread` bytes yet. Answers that
-/// are being made count as what they usually are at most.
+/// are being made count as 2 MiB, where all but rows of very large headers and single blocks of that size end.
 fn may_begin(serving: usize, unread: usize, peers: usize) -> bool {
     let share = UNREAD_BYTES_MAX.min(UNREAD_BYTES_ALL / peers.max(1));
     let held = unread.saturating_add(serving.saturating_mul(SOFT_RESPONSE_LIMIT));
