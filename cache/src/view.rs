@@ -141,7 +141,7 @@ impl View {
     /// Header RLP of the canonical block at `number`: spares hashing it.
     pub fn header_at(&self, number: u64) -> Result<Option<Bytes>, StoreError> {
         match self.moment.window.canonical_at(number) {
-            Some(block) => self.tip(Kind::Header, &block.id),
+            Some(block) => self.tip_part(Kind::Header, block),
             None => self.history(Kind::Header, number),
         }
     }

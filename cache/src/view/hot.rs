@@ -8,6 +8,7 @@ mod headers;
 mod seen;
 
 use alloy_primitives::B256;
+use alloy_primitives::map::DefaultHashBuilder;
 use bytes::Bytes;
 use moka::sync::Cache;
 
@@ -24,7 +25,7 @@ const HASH_SHARE: u64 = 16;
 /// Recently read parts of blocks, and hashes of history blocks.
 #[derive(Debug)]
 pub(crate) struct Hot {
-    parts: Cache<HotKey, Bytes>,
+    parts: Cache<HotKey, Bytes, DefaultHashBuilder>,
     seen: Seen,
     hashes: Hashes,
     headers: Headers,
@@ -50,7 +51,9 @@ impl Hot {
         let weigh = |_: &HotKey, bytes: &Bytes| {
             u32::try_from(bytes.len()).unwrap_or(u32::MAX).saturating_add(ENTRY_BYTES)
         };
-        Self { parts: Cache::builder().max_capacity(parts).weigher(weigh).build(), seen, hashes, headers }
+        // Not SipHash: names are no longer than a hash, and what is kept under them was verified.
+        let parts = Cache::builder().max_capacity(parts).weigher(weigh);
+        Self { parts: parts.build_with_hasher(DefaultHashBuilder::default()), seen, hashes, headers }
     }
 
     pub(crate) fn part(&self, key: &HotKey) -> Option<Bytes> {

@@ -11,6 +11,7 @@ use crate::coverage::Kind;
 use crate::store::StoreError;
 use crate::store::families::Family;
 use crate::store::keys::{self, TipPart};
+use crate::store::tip::TipBlock;
 
 // === impl View ===
 
@@ -121,9 +122,12 @@ impl View {
     }
 
     pub(super) fn tip(&self, kind: Kind, id: &BlockId) -> Result<Option<Bytes>, StoreError> {
-        let (Some((family, part)), Some(block)) = (places(kind), self.moment.window.get(&id.hash)) else {
-            return Ok(None);
-        };
+        let Some(block) = self.moment.window.get(&id.hash) else { return Ok(None) };
+        self.tip_part(kind, block)
+    }
+
+    pub(super) fn tip_part(&self, kind: Kind, block: &TipBlock) -> Result<Option<Bytes>, StoreError> {
+        let (Some((family, part)), id) = (places(kind), &block.id) else { return Ok(None) };
         let key = HotKey::Tip(kind, id.hash);
         if let Some(bytes) = self.core.hot.part(&key) {
             return Ok(Some(bytes));

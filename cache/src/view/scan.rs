@@ -2,6 +2,8 @@
 
 use std::ops::{ControlFlow, RangeInclusive};
 
+use alloy_primitives::{B256, keccak256};
+use hypasis_chain::{BlockId, Header, Level};
 use rocksdb::ReadOptions;
 
 use super::View;
@@ -38,6 +40,61 @@ impl View {
             }
         }
         Ok(visited)
+    }
+
+    /// Hands the ids of the canonical blocks in `range` to `visit`, ascending, up to the first height whose header is
+    /// not held or until `visit` breaks.
+    pub fn scan_ids(
+        &self,
+        range: RangeInclusive<u64>,
+        visit: &mut dyn FnMut(BlockId) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let (mut at, end) = range.into_inner();
+        while at <= end {
+            let walk = match self.moment.window.canonical_at(at) {
+                Some(block) => Walk { visited: 1, on: visit(block.id).is_continue() },
+                None => self.walk_ids(at..=end, visit)?,
+            };
+            match at.checked_add(walk.visited) {
+                Some(next) if walk.on => at = next,
+                _ => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Walks the headers of history. Each says the hash of the one below it, which is not hashed then: to hash all of
+    /// them would cost more than to send a peer their bodies.
+    fn walk_ids(
+        &self,
+        range: RangeInclusive<u64>,
+        visit: &mut dyn FnMut(BlockId) -> ControlFlow<()>,
+    ) -> Result<Walk, StoreError> {
+        let (first, end) = range.into_inner();
+        let nothing = Walk { visited: 0, on: false };
+        let Some(run) = self.moment.coverage.of(Kind::Header).run(first) else { return Ok(nothing) };
+        let mut told = Told { next: first, on: true };
+        let mut below = Vec::new();
+        let walked = self.walk(Kind::Header, first..=end.min(*run.end()), &mut |number, header| {
+            if !below.is_empty() {
+                let hash = self.parent_of(number, header).unwrap_or_else(|| keccak256(&below));
+                told.tell(hash, visit)?;
+            }
+            below.clear();
+            below.extend_from_slice(header);
+            ControlFlow::Continue(())
+        })?;
+        // Nothing above the last one was read.
+        if told.on && !below.is_empty() {
+            let _ = told.tell(keccak256(&below), visit);
+        }
+        Ok(Walk { visited: told.next.saturating_sub(first), on: told.on && walked.on })
+    }
+
+    /// The parent's hash by the header of history at `number`, if its link was verified.
+    fn parent_of(&self, number: u64, header: &[u8]) -> Option<B256> {
+        let linked = self.moment.doubts.level(number) >= Level::Light;
+        linked.then(|| Header::parse(header).ok()).flatten().map(|header| header.parent_hash())
     }
 
     /// Walks history, of which all of `range` is covered in this view.
@@ -95,7 +152,7 @@ impl View {
         visit: &mut dyn FnMut(u64, &[u8]) -> ControlFlow<()>,
     ) -> Result<Walk, StoreError> {
         let block = self.moment.window.canonical_at(number).filter(|block| block.holds(kind));
-        let bytes = block.map(|block| self.tip(kind, &block.id)).transpose()?.flatten();
+        let bytes = block.map(|block| self.tip_part(kind, block)).transpose()?.flatten();
         let Some(bytes) = bytes else { return Ok(Walk { visited: 0, on: false }) };
         Ok(Walk { visited: 1, on: visit(number, &bytes).is_continue() })
     }
@@ -107,4 +164,21 @@ struct Walk {
     visited: u64,
     /// Whether there may be more.
     on: bool,
+}
+
+/// How far ids were told.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    next: u64,
+    on: bool,
+}
+
+// === impl Told ===
+
+impl Told {
+    fn tell(&mut self, hash: B256, visit: &mut dyn FnMut(BlockId) -> ControlFlow<()>) -> ControlFlow<()> {
+        let more = visit(BlockId { number: self.next, hash });
+        *self = Self { next: self.next.saturating_add(1), on: more.is_continue() };
+        more
+    }
 }

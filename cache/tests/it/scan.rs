@@ -4,7 +4,8 @@ use std::ops::{ControlFlow, RangeInclusive};
 
 use alloy_primitives::B256;
 use bytes::Bytes;
-use hypasis_cache::{Kind, View};
+use hypasis_cache::{Kind, Trust, View};
+use hypasis_chain::{BlockId, Level};
 use proptest::prelude::*;
 
 use crate::support::{FULL, chain, fill, ids, open, trust};
@@ -34,6 +35,22 @@ fn read(view: &View, kind: Kind, range: RangeInclusive<u64>, most: usize) -> Vec
     range.map_while(row).take(most).collect()
 }
 
+/// The ids that a scan hands over, at most `most` of them.
+fn scanned_ids(view: &View, range: RangeInclusive<u64>, most: usize) -> Vec<BlockId> {
+    let mut ids = Vec::new();
+    let walked = view.scan_ids(range, &mut |id| {
+        ids.push(id);
+        if ids.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    walked.unwrap();
+    ids
+}
+
+/// The same by point reads.
+fn ids_of(view: &View, range: RangeInclusive<u64>, most: usize) -> Vec<BlockId> {
+    range.map_while(|number| Some(view.by_number(number).unwrap()?.id)).take(most).collect()
+}
+
 #[test]
 fn a_scan_gives_what_point_reads_give_up_to_the_first_hole() {
     let folder = tempfile::tempdir().unwrap();
@@ -59,10 +76,26 @@ fn a_scan_gives_what_point_reads_give_up_to_the_first_hole() {
     runner
         .run(&asked, |(kind, from, to, most)| {
             prop_assert_eq!(scanned(&view, kind, from..=to, most), read(&view, kind, from..=to, most));
+            prop_assert_eq!(scanned_ids(&view, from..=to, most), ids_of(&view, from..=to, most));
             Ok(())
         })
         .unwrap();
     assert_eq!(scanned(&view, Kind::Header, 90..=u64::MAX, usize::MAX).len(), 60);
+    assert_eq!(scanned_ids(&view, 90..=u64::MAX, usize::MAX).len(), 60);
+}
+
+#[test]
+fn a_header_whose_link_was_not_verified_says_nothing_of_the_one_below() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let below = chain(0, 10, B256::ZERO, 0);
+    let above = chain(10, 10, B256::repeat_byte(7), 1);
+    fill(&store, &below).unwrap();
+    let mut part = store.begin_part(10..=19, FULL.to_vec()).unwrap();
+    above.iter().for_each(|block| part.append(block).unwrap());
+    part.finish(&Trust { level: Level::None, ..trust("test") }).unwrap();
+    let expected = [ids(&below), ids(&above)].concat();
+    assert_eq!(scanned_ids(&store.view(), 0..=19, usize::MAX), expected);
 }
 
 #[test]
@@ -75,6 +108,8 @@ fn a_view_from_before_a_removal_scans_up_to_what_was_removed() {
     store.remove(20..=24).unwrap();
     assert_eq!(scanned(&before, Kind::Body, 0..=49, usize::MAX).len(), 20);
     assert_eq!(scanned(&before, Kind::Body, 22..=49, usize::MAX).len(), 0);
+    assert_eq!(scanned_ids(&before, 0..=49, usize::MAX), ids(&blocks[..20]));
+    assert!(scanned_ids(&before, 22..=49, usize::MAX).is_empty());
     assert_eq!(scanned(&before, Kind::Body, 25..=49, usize::MAX).len(), 25);
     // What is there again is not what that view saw.
     fill(&store, &blocks[20..25]).unwrap();
@@ -84,8 +119,6 @@ fn a_view_from_before_a_removal_scans_up_to_what_was_removed() {
 
 #[test]
 fn the_level_of_a_height_is_that_of_its_last_write_also_after_a_restart() {
-    use hypasis_cache::Trust;
-    use hypasis_chain::Level;
     let folder = tempfile::tempdir().unwrap();
     let blocks = chain(0, 40, B256::ZERO, 0);
     let level = |view: &View, number: usize| view.level(&blocks[number].block.id);

@@ -3,8 +3,9 @@
 //! The wire name is case-sensitive, as for the node; the lists of refused methods fold case, so that no spelling
 //! slips past them.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
+
+use alloy_primitives::map::HashMap;
 
 /// How a method is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 //! Per method: mean and mean deviation of latencies, as TCP times its retransmissions (RFC 6298). Mean plus two and a
 //! half deviations lies near the 95th percentile of what nodes show.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
+use alloy_primitives::map::HashMap;
 use parking_lot::Mutex;
 
 /// Methods that are told apart; the rest share one entry.

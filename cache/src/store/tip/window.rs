@@ -1,9 +1,10 @@
 //! The tip window in memory: which blocks there are and which of them are canonical. Their bytes stay on disk.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alloy_primitives::B256;
+use alloy_primitives::map::HashMap;
 use hypasis_chain::BlockId;
 use serde::{Deserialize, Serialize};
 

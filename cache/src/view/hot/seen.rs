@@ -1,7 +1,10 @@
 //! What was read a short while ago.
 
-use std::hash::{BuildHasher, RandomState};
+use std::fmt;
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use alloy_primitives::map::DefaultHashBuilder;
 
 use super::HotKey;
 
@@ -12,10 +15,9 @@ const PLACES: (u64, u64) = (1 << 10, 1 << 20);
 
 /// Marks of the keys that were read last, a place for each modulo their number. It forgets, and two keys in
 /// 2^32 are one to it: what it says is only ever a reason to keep bytes, never what they are.
-#[derive(Debug)]
 pub(super) struct Seen {
     marks: Vec<AtomicU32>,
-    hasher: RandomState,
+    hasher: DefaultHashBuilder,
 }
 
 // === impl Seen ===
@@ -24,7 +26,10 @@ impl Seen {
     /// For a hot layer of so many bytes.
     pub(super) fn new(memory: u64) -> Self {
         let places = (memory / MEMORY_PER_PLACE).clamp(PLACES.0, PLACES.1).next_power_of_two();
-        Self { marks: (0..places).map(|_| AtomicU32::default()).collect(), hasher: RandomState::new() }
+        Self {
+            marks: (0..places).map(|_| AtomicU32::default()).collect(),
+            hasher: DefaultHashBuilder::default(),
+        }
     }
 
     /// Whether the key was read lately; from now on it was.
@@ -37,5 +42,11 @@ impl Seen {
 
     pub(super) fn bytes(&self) -> u64 {
         (self.marks.len() * size_of::<AtomicU32>()) as u64
+    }
+}
+
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seen").field("places", &self.marks.len()).finish_non_exhaustive()
     }
 }

@@ -1,13 +1,13 @@
 //! `GetBlockBodies` and `GetReceipts`: by hash, a prefix of what was asked.
 //!
-//! Peers ask for blocks in a row. So one look into the index finds the first, its neighbours are recognised by
-//! hashing the headers beside it, and the rows are read by one walk.
+//! Peers ask for blocks in a row. So one look into the index finds the first, its neighbours are recognised by what
+//! lies above it, and the rows are read by one walk.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::B256;
 use bytes::Bytes;
 use hypasis_cache::store::Verified;
 use hypasis_cache::{BlockRef, Kind, StoreError, View};
@@ -312,16 +312,16 @@ impl Reading {
 fn neighbours(view: &View, number: u64, hashes: &[B256], places: &mut Vec<Place>) {
     let Some(from) = number.checked_add(1).filter(|_| !hashes.is_empty()) else { return };
     let mut expected = hashes.iter();
-    let walked =
-        view.scan(Kind::Header, from..=number.saturating_add(hashes.len() as u64), &mut |number, header| {
-            match expected.next().filter(|hash| **hash == keccak256(header)) {
-                Some(hash) => {
-                    places.push(Place::Row(BlockId { number, hash: *hash }));
-                    ControlFlow::Continue(())
-                }
-                None => ControlFlow::Break(()),
-            }
-        });
+    let walked = view.scan_ids(from..=number.saturating_add(hashes.len() as u64), &mut |id| match expected
+        .next()
+        .filter(|hash| **hash == id.hash)
+    {
+        Some(_) => {
+            places.push(Place::Row(id));
+            ControlFlow::Continue(())
+        }
+        None => ControlFlow::Break(()),
+    });
     // What could not be read is looked up by its hash, where the damage shows again.
     read(walked.map(Some));
 }
