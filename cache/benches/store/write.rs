@@ -1,18 +1,17 @@
 //! Verify-and-store of prebuilt blocks on two cores, beside its unavoidable parts on the same blocks.
 
 use std::hint::black_box;
-use std::path::Path;
 use std::thread;
 
 use hypasis_cache::{Store, Verified};
 use hypasis_chain::{Block, Body, ChainSpec, Level, Receipts, roots, verify};
-use rocksdb::{BlockBasedOptions, DBCompressionType, Env, SstFileWriter};
-
 use crate::blocks::{KINDS, mint, raw_bytes, store, trust, values};
 use crate::meter::{Cost, cost, median};
 
 /// Threads that verify and append, each a part of its own; while one waits for the disk, another works.
 const WORKERS: usize = 4;
+/// Bytes of rows that are compressed together.
+const PIECE: usize = 16 << 10;
 /// Runs, of which the middle counts; what is compared runs in turns.
 const ROUNDS: usize = 5;
 
@@ -81,11 +80,8 @@ fn fill_part(store: &Store, spec: &ChainSpec, blocks: &[Block]) {
 /// CPU seconds of roots, transaction hashes and compression, one after the other on the same blocks, by as many threads
 /// as fill the store: what shares a core with somebody costs more time there.
 fn parts_alone(blocks: &[Block]) -> f64 {
-    let folder = Path::new("/bench");
     let roots = shared_out(blocks, |blocks| blocks.iter().for_each(roots_and_hashes));
-    let compressed = shared_out(blocks, |blocks| tables(blocks, folder, DBCompressionType::Zstd));
-    let plain = shared_out(blocks, |blocks| tables(blocks, folder, DBCompressionType::None));
-    roots + (compressed - plain).max(0.0)
+    roots + shared_out(blocks, compression)
 }
 
 /// CPU seconds of `work` on all blocks, a share a thread.
@@ -113,20 +109,18 @@ fn roots_and_hashes(block: &Block) {
     }
 }
 
-/// Files in memory with blocks of the store's size: with and without compression, the difference is what that costs.
-fn tables(blocks: &[Block], folder: &Path, compression: DBCompressionType) {
-    let (env, mut options, mut table) =
-        (Env::mem_env().unwrap(), rocksdb::Options::default(), BlockBasedOptions::default());
-    table.set_block_size(16 << 10);
-    options.set_env(&env);
-    options.set_compression_type(compression);
-    options.set_block_based_table_factory(&table);
+/// Compresses what the store compresses, in pieces of its size and at its level.
+fn compression(blocks: &[Block]) {
+    let mut compressor = zstd_safe::CCtx::create();
+    let (mut piece, mut out) = (Vec::new(), Vec::new());
     for family in 0..3 {
-        let mut file = SstFileWriter::create(&options);
-        file.open(folder.join(family.to_string())).unwrap();
         for block in blocks {
-            file.put(block.id.number.to_be_bytes(), values(block)[family]).unwrap();
+            piece.extend_from_slice(values(block)[family]);
+            if piece.len() >= PIECE {
+                out.resize(out.len().max(zstd_safe::compress_bound(piece.len())), 0);
+                black_box(compressor.compress(&mut out[..], &piece, zstd_safe::CLEVEL_DEFAULT).unwrap());
+                piece.clear();
+            }
         }
-        file.finish().unwrap();
     }
 }
