@@ -4,6 +4,7 @@
 //! Machines are noisy: every round visits every rival, and the median of the rounds is printed.
 
 pub mod cases;
+pub mod cores;
 pub mod latency;
 pub mod load;
 pub mod memory;

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
 use super::cases::{Case, ID};
+use super::cores::pinned;
 
 /// Digits of every id.
 const ID_DIGITS: usize = 10;
@@ -22,30 +23,50 @@ pub struct Sample {
     pub generator: f64,
 }
 
-/// Runs one case against `address` for `seconds`; `fresh` gives each request an id of its own.
-pub fn run(dir: &Path, case: &Case, address: SocketAddr, pids: &[u32], fresh: bool, seconds: u32) -> Sample {
-    let script = dir.join("case.lua");
-    std::fs::write(&script, lua(case, fresh)).expect("the script can be written");
-    let (before, generated, started) = (cpu_ticks(pids), cpu_ticks_of_children(), Instant::now());
-    let output = Command::new("wrk")
-        .args(["-t1", "-c", &case.connections.to_string(), "-d", &format!("{seconds}s"), "-s"])
-        .arg(&script)
-        .arg(format!("http://{address}/"))
-        .output()
-        .expect("wrk runs (Debian: wrk)");
-    let ticks = cpu_ticks(pids) - before;
-    let generated = (cpu_ticks_of_children() - generated) as f64 / ticks_per_second();
-    let generator = generated / started.elapsed().as_secs_f64();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success() && !text.contains("Non-2xx"), "wrk: {text}");
-    let figure = |label: &str| {
-        text.lines().find_map(|line| line.trim().strip_prefix(label)?.trim().parse::<f64>().ok())
-    };
-    let rate = figure("Requests/sec:").expect("wrk tells the rate");
-    let requests =
-        text.lines().find_map(|line| line.split_once(" requests in ")?.0.trim().parse::<f64>().ok());
-    let requests = requests.expect("wrk tells the count");
-    Sample { rate, cpu_us: ticks as f64 * 1e6 / ticks_per_second() / requests.max(1.0), generator }
+/// `wrk` with one thread.
+#[derive(Clone, Debug)]
+pub struct Generator {
+    dir: PathBuf,
+    core: Option<u32>,
+}
+
+// === impl Generator ===
+
+impl Generator {
+    /// Keeps its script in `dir`; runs on `core` alone, if one is given.
+    pub fn new(dir: &Path, core: Option<u32>) -> Self {
+        Self { dir: dir.to_path_buf(), core }
+    }
+
+    /// Runs one case against `address` for `seconds`; `fresh` gives each request an id of its own.
+    pub fn run(&self, case: &Case, address: SocketAddr, pids: &[u32], fresh: bool, seconds: u32) -> Sample {
+        let script = self.dir.join("case.lua");
+        std::fs::write(&script, lua(case, fresh)).expect("the script can be written");
+        let (before, generated, started) = (cpu_ticks(pids), cpu_ticks_of_children(), Instant::now());
+        let mut command = match self.core {
+            Some(core) => pinned(core, "wrk"),
+            None => Command::new("wrk"),
+        };
+        let output = command
+            .args(["-t1", "-c", &case.connections.to_string(), "-d", &format!("{seconds}s"), "-s"])
+            .arg(&script)
+            .arg(format!("http://{address}/"))
+            .output()
+            .expect("wrk runs (Debian: wrk)");
+        let ticks = cpu_ticks(pids) - before;
+        let generated = (cpu_ticks_of_children() - generated) as f64 / ticks_per_second();
+        let generator = generated / started.elapsed().as_secs_f64();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && !text.contains("Non-2xx"), "wrk: {text}");
+        let figure = |label: &str| {
+            text.lines().find_map(|line| line.trim().strip_prefix(label)?.trim().parse::<f64>().ok())
+        };
+        let rate = figure("Requests/sec:").expect("wrk tells the rate");
+        let requests =
+            text.lines().find_map(|line| line.split_once(" requests in ")?.0.trim().parse::<f64>().ok());
+        let requests = requests.expect("wrk tells the count");
+        Sample { rate, cpu_us: ticks as f64 * 1e6 / ticks_per_second() / requests.max(1.0), generator }
+    }
 }
 
 /// A script that costs the generator as little as it can: a request is one concatenation. Ids have ten digits, so that

@@ -9,12 +9,13 @@
 )]
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use hypasis_tests::appliance::Appliance;
 use hypasis_tests::bench::cases::{Case, ID, cases, heights};
-use hypasis_tests::bench::load::{Sample, run};
+use hypasis_tests::bench::cores::{Awake, start_on};
+use hypasis_tests::bench::load::{Generator, Sample};
 use hypasis_tests::bench::nginx::Nginx;
 use hypasis_tests::bench::peers::{self as peer_bench, Kind, Served as Blocks};
 use hypasis_tests::bench::table::{head, median, rate, row};
@@ -24,6 +25,7 @@ use hypasis_tests::geth::{Geth, HEAD, Network, Release, chain_folder};
 use hypasis_tests::http::request;
 use hypasis_tests::many::{Kept, room_for};
 use serde_json::json;
+use tempfile::TempDir;
 
 const ROUNDS: usize = 5;
 const SECONDS: u32 = 2;
@@ -32,6 +34,8 @@ const CLIENTS: u32 = 2_000;
 const DEVELOPMENT_BLOCKS: u64 = 1_000_000;
 /// Rounds of syncing: what a fresh node does by itself takes nearly all of the time, and not always the same.
 const SYNC_ROUNDS: usize = 11;
+/// A Bor alone takes up to a tenth more or less from one round to the next.
+const BOR_ROUNDS: usize = 31;
 /// Blocks that a Bor syncs.
 const BOR_BLOCKS: u64 = 5_000;
 /// As many as `rpc.max_connections` lets in by default, less what others have open.
@@ -57,27 +61,56 @@ fn main() {
 
 /// What is asked over JSON-RPC.
 fn answering(wants: impl Fn(&str) -> bool) {
-    let dir = tempfile::tempdir().expect("a folder");
-    let geth = Geth::start(dir.path()).expect("tests/tools/install fetches Geth");
-    let genesis = chain_folder().join("genesis.json");
-    let url = format!("http://{}", geth.address);
-    let mut appliance =
-        Appliance::start(dir.path(), &["--chain", &genesis.to_string_lossy(), "--upstream", &url]);
-    appliance.filled(HEAD, Duration::from_secs(120));
-    let nginx = Nginx::start(dir.path(), geth.address);
+    let processors = available_parallelism().map_or(1, usize::from);
+    if wants("serving") && processors > 1 {
+        // A generator on the same processors takes as much of them as a server does, whichever it asks.
+        start_on("0");
+        let servers = Servers::start();
+        println!("Each server on one processor, the generator on another.\n");
+        serving(&servers, &Generator::new(servers.dir.path(), Some(1)));
+        servers.nginx.stop();
+        start_on(&format!("0-{}", processors - 1));
+    }
+    let servers = Servers::start();
     if wants("serving") {
-        serving(dir.path(), &geth, &appliance, &nginx);
+        println!("Server and generator on both processors.\n");
+        serving(&servers, &Generator::new(servers.dir.path(), None));
     }
     if wants("passing") {
-        passing(&geth, &appliance);
+        passing(&servers);
     }
     if wants("memory") {
-        resident(dir.path(), &appliance);
+        resident(&servers);
     }
-    nginx.stop();
+    servers.nginx.stop();
 }
 
-fn serving(dir: &Path, geth: &Geth, appliance: &Appliance, nginx: &Nginx) {
+/// A Geth, the appliance that holds all of it, and nginx in front of the same Geth.
+struct Servers {
+    geth: Geth,
+    appliance: Appliance,
+    nginx: Nginx,
+    dir: TempDir,
+}
+
+// === impl Servers ===
+
+impl Servers {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let geth = Geth::start(dir.path()).expect("tests/tools/install fetches Geth");
+        let genesis = chain_folder().join("genesis.json");
+        let url = format!("http://{}", geth.address);
+        let mut appliance =
+            Appliance::start(dir.path(), &["--chain", &genesis.to_string_lossy(), "--upstream", &url]);
+        appliance.filled(HEAD, Duration::from_secs(120));
+        let nginx = Nginx::start(dir.path(), geth.address);
+        Self { geth, appliance, nginx, dir }
+    }
+}
+
+fn serving(servers: &Servers, generator: &Generator) {
+    let Servers { geth, appliance, nginx, .. } = servers;
     println!("Requests a second over 64 kept connections; CPU microseconds a request in brackets.\n");
     print!(
         "{}",
@@ -97,7 +130,7 @@ fn serving(dir: &Path, geth: &Geth, appliance: &Appliance, nginx: &Nginx) {
         (geth.address, vec![geth.pid()], true),
     ];
     for case in cases(geth.address) {
-        let samples = interleaved(dir, &case, &rivals);
+        let samples = interleaved(generator, &case, &rivals);
         let middle =
             |rival: usize, figure: fn(&Sample) -> f64| median(samples[rival].iter().map(figure).collect());
         let cell =
@@ -116,11 +149,15 @@ fn serving(dir: &Path, geth: &Geth, appliance: &Appliance, nginx: &Nginx) {
     );
 }
 
-fn interleaved(dir: &Path, case: &Case, rivals: &[(SocketAddr, Vec<u32>, bool); 3]) -> [Vec<Sample>; 3] {
+fn interleaved(
+    generator: &Generator,
+    case: &Case,
+    rivals: &[(SocketAddr, Vec<u32>, bool); 3],
+) -> [Vec<Sample>; 3] {
     let mut samples = [Vec::new(), Vec::new(), Vec::new()];
     for round in 0..=ROUNDS {
         for ((address, pids, fresh), samples) in rivals.iter().zip(&mut samples) {
-            let sample = run(dir, case, *address, pids, *fresh, if round == 0 { 1 } else { SECONDS });
+            let sample = generator.run(case, *address, pids, *fresh, if round == 0 { 1 } else { SECONDS });
             // The first round warms caches.
             if round > 0 {
                 samples.push(sample);
@@ -130,17 +167,28 @@ fn interleaved(dir: &Path, case: &Case, rivals: &[(SocketAddr, Vec<u32>, bool); 
     samples
 }
 
-fn passing(geth: &Geth, appliance: &Appliance) {
+fn passing(servers: &Servers) {
     let body = request("web3_sha3", json!(["0x68656c6c6f"])).replace(ID, "1");
-    let [direct, through] = latency::medians([geth.address, appliance.rpc], &body, 2_000);
-    let added = through.saturating_sub(direct);
-    println!("A miss at the median: {direct:?} straight, {through:?} through Hypasis, {added:?} added.\n");
+    let measure = |how: &str| {
+        let [direct, through] = latency::medians([servers.geth.address, servers.appliance.rpc], &body, 2_000);
+        let added = through.saturating_sub(direct);
+        println!(
+            "A miss at the median, {how}: {direct:?} straight, {through:?} through Hypasis, {added:?} added."
+        );
+    };
+    measure("processors that sleep between calls");
+    let awake = Awake::keep();
+    measure("processors that are kept awake");
+    drop(awake);
+    println!();
 }
 
-fn resident(dir: &Path, appliance: &Appliance) {
+fn resident(servers: &Servers) {
+    let appliance = &servers.appliance;
     let case = Case { name: String::new(), bodies: heights(), connections: CLIENTS };
     let before = memory::resident(appliance.pid()).unwrap_or_default();
-    let sample = run(dir, &case, appliance.rpc, &[appliance.pid()], true, 5);
+    let generator = Generator::new(servers.dir.path(), None);
+    let sample = generator.run(&case, appliance.rpc, &[appliance.pid()], true, 5);
     let after = memory::resident(appliance.pid()).unwrap_or_default();
     println!(
         "Resident memory: {} MiB; {} MiB while {CLIENTS} kept connections ask ({} requests a second).\n",
@@ -266,7 +314,7 @@ fn syncing() {
 fn syncing_bor() {
     for (release, version) in [(BorRelease::Newest, 69), (BorRelease::Eth68, 68)] {
         let dir = tempfile::tempdir().expect("a folder");
-        let times = sync_bench::bor(dir.path(), release, BOR_BLOCKS, SYNC_ROUNDS).expect("Bor");
+        let times = sync_bench::bor(dir.path(), release, BOR_BLOCKS, BOR_ROUNDS).expect("Bor");
         println!(
             "A fresh Bor syncs {BOR_BLOCKS} blocks at eth/{version} in {:.2} s from Hypasis and in {:.2} s from Bor: {:.2} of the time.\n",
             times.through, times.direct, times.ratio
