@@ -5,6 +5,7 @@ use std::thread;
 
 use hypasis_cache::{Store, Verified};
 use hypasis_chain::{Block, Body, ChainSpec, Level, Receipts, roots, verify};
+
 use crate::blocks::{KINDS, mint, raw_bytes, store, trust, values};
 use crate::meter::{Cost, cost, median};
 

@@ -126,16 +126,9 @@ impl Moment<'_> {
 
     /// `bor_getAuthor`
     fn author(&self, params: &[u8]) -> Result<Hit, Stop> {
-        let arguments = arguments(params, 1)?;
-        // Without a parameter it means the latest block; who asks so asks for what moves.
-        if arguments.text(0).is_none() {
-            return Err(Stop::Miss(Miss::Head));
-        }
-        let argument = arguments.block(0).map_err(Stop::Fault)?;
-        if !matches!(argument, BlockArgument::Number(1..) | BlockArgument::Hash(..)) {
-            return Err(Stop::Miss(Miss::Params));
-        }
-        let block = self.resolve(argument)?;
+        let block = self.settled(params, |argument| {
+            matches!(argument, BlockArgument::Number(1..) | BlockArgument::Hash(..))
+        })?;
         let bytes = self.header_bytes(&block)?;
         let header = self.sound(Header::parse(&bytes))?;
         self.allowed(Form::Author, Facts::of_header(&header))?;
@@ -148,19 +141,10 @@ impl Moment<'_> {
 
     /// `bor_getSigners` and `bor_getSignersAtHash`: whom the end of the sprint before named
     fn signers(&self, method: Local, params: &[u8]) -> Result<Hit, Stop> {
-        let arguments = arguments(params, 1)?;
-        if arguments.text(0).is_none() {
-            return Err(Stop::Miss(Miss::Head));
-        }
-        let argument = arguments.block(0).map_err(Stop::Fault)?;
-        let fits = match method {
+        let block = self.settled(params, |argument| match method {
             Local::BorSigners => matches!(argument, BlockArgument::Number(_)),
             _ => matches!(argument, BlockArgument::Hash(..)),
-        };
-        if !fits {
-            return Err(Stop::Miss(Miss::Params));
-        }
-        let block = self.resolve(argument)?;
+        })?;
         let bor = self.shelf.spec.bor.as_ref().ok_or(Stop::Miss(Miss::Form))?;
         let ended = producers::signers_named_at(bor, block.id.number).ok_or(Stop::Miss(Miss::Form))?;
         let bytes = self.header_bytes(&block)?;
@@ -175,6 +159,20 @@ impl Moment<'_> {
         }
         writer.buffer().push(b']');
         self.finish(writer, block.id)
+    }
+
+    /// The block that the one parameter names in a form that `fits`. Without it Bor means the latest block: who asks so
+    /// asks for what moves.
+    fn settled(&self, params: &[u8], fits: impl Fn(&BlockArgument) -> bool) -> Result<BlockRef, Stop> {
+        let arguments = arguments(params, 1)?;
+        if arguments.text(0).is_none() {
+            return Err(Stop::Miss(Miss::Head));
+        }
+        let argument = arguments.block(0).map_err(Stop::Fault)?;
+        if !fits(&argument) {
+            return Err(Stop::Miss(Miss::Params));
+        }
+        self.resolve(argument)
     }
 
     /// `eth_getRootHash` and `bor_getRootHash`: hex without a prefix
