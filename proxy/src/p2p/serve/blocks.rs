@@ -312,15 +312,13 @@ impl Reading {
 fn neighbours(view: &View, number: u64, hashes: &[B256], places: &mut Vec<Place>) {
     let Some(from) = number.checked_add(1).filter(|_| !hashes.is_empty()) else { return };
     let mut expected = hashes.iter();
-    let walked = view.scan_ids(from..=number.saturating_add(hashes.len() as u64), &mut |id| match expected
-        .next()
-        .filter(|hash| **hash == id.hash)
-    {
-        Some(_) => {
-            places.push(Place::Row(id));
-            ControlFlow::Continue(())
+    let range = from..=number.saturating_add(hashes.len() as u64);
+    let walked = view.scan_ids(range, &mut |id| {
+        if expected.next() != Some(&id.hash) {
+            return ControlFlow::Break(());
         }
-        None => ControlFlow::Break(()),
+        places.push(Place::Row(id));
+        ControlFlow::Continue(())
     });
     // What could not be read is looked up by its hash, where the damage shows again.
     read(walked.map(Some));
