@@ -15,7 +15,7 @@ const LIMIT: Duration = Duration::from_secs(180);
 /// Bor takes a chain's last two headers some seconds later than the others, wherever it has them from.
 const HELD_BACK: u64 = 2;
 
-/// Seconds at the median, the median of the ratios of rounds, and the fastest rounds: what disturbs only ever adds.
+/// Seconds at the median, and the median of the ratios of rounds.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
     /// From the appliance.
@@ -24,8 +24,6 @@ pub struct Times {
     pub direct: f64,
     /// The former over the latter.
     pub ratio: f64,
-    /// The fastest round of either.
-    pub fastest: [f64; 2],
 }
 
 /// A fresh Bor of this release and so many minted blocks; `None` where Bor is not installed.
@@ -57,7 +55,6 @@ pub fn bor(dir: &Path, release: Release, blocks: u64, rounds: usize) -> Option<T
         }
     }
     let ratio = median(times[0].iter().zip(&times[1]).map(|(ours, theirs)| ours / theirs).collect());
-    let fastest = [&times[0], &times[1]].map(|times| times.iter().copied().fold(f64::INFINITY, f64::min));
     let [through, direct] = times.map(median);
-    Some(Times { through, direct, ratio, fastest })
+    Some(Times { through, direct, ratio })
 }
