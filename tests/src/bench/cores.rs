@@ -36,11 +36,42 @@ impl Drop for Awake {
     }
 }
 
-/// What this thread starts from now on runs on `cores`.
-pub fn start_on(cores: &str) {
-    let pid = std::process::id().to_string();
-    let status = Command::new("taskset").args(["-c", "-p", cores, &pid]).stdout(Stdio::null()).status();
-    assert!(status.expect("taskset runs (Debian: util-linux)").success(), "no processors {cores}");
+/// What this thread starts runs on the first processor, then on the second, and on all again once this is dropped. With
+/// a single processor it changes nothing.
+#[derive(Debug)]
+pub struct Processors {
+    count: usize,
+}
+
+// === impl Processors ===
+
+impl Processors {
+    /// The first, from now on.
+    pub fn split() -> Self {
+        let processors = Self { count: available_parallelism().map_or(1, usize::from) };
+        processors.start_on("0");
+        processors
+    }
+
+    /// The second, from now on.
+    pub fn second(&self) {
+        self.start_on("1");
+    }
+
+    fn start_on(&self, cores: &str) {
+        if self.count == 1 {
+            return;
+        }
+        let pid = std::process::id().to_string();
+        let status = Command::new("taskset").args(["-c", "-p", cores, &pid]).stdout(Stdio::null()).status();
+        assert!(status.expect("taskset runs (Debian: util-linux)").success(), "no processors {cores}");
+    }
+}
+
+impl Drop for Processors {
+    fn drop(&mut self) {
+        self.start_on(&format!("0-{}", self.count - 1));
+    }
 }
 
 /// A command that runs on one core alone.

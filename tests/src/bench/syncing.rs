@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use hypasis_chain::dev::bor::BorOptions;
 use serde_json::json;
 
+use super::cores::Processors;
 use super::table::median;
 use crate::appliance::Appliance;
 use crate::bor::{Minted, Node, Release};
@@ -32,6 +33,8 @@ pub fn bor(dir: &Path, release: Release, blocks: u64, rounds: usize) -> Option<T
     let options = BorOptions { sprint: vec![(0, 1 << 20)], ..BorOptions::default() };
     let mut minted = Minted::new(dir, options);
     let heimdall = minted.heimdall();
+    // Who serves must not take from who syncs what this measures.
+    let processors = Processors::split();
     let source = Node::new(&minted.genesis, &heimdall).start(&dir.join("source"))?;
     source.import(&minted.file(blocks));
     let (genesis, url) =
@@ -41,6 +44,7 @@ pub fn bor(dir: &Path, release: Release, blocks: u64, rounds: usize) -> Option<T
     let last = source.hash(blocks - HELD_BACK);
     let enodes = [appliance.node().0, source.enode()];
     let mut times = [Vec::new(), Vec::new()];
+    processors.second();
     for round in 0..rounds {
         // Each goes first in turn.
         for which in if round % 2 == 0 { [0, 1] } else { [1, 0] } {

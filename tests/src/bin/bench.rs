@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use hypasis_tests::appliance::Appliance;
 use hypasis_tests::bench::cases::{Case, ID, cases, heights};
-use hypasis_tests::bench::cores::{Awake, start_on};
+use hypasis_tests::bench::cores::{Awake, Processors};
 use hypasis_tests::bench::load::{Generator, Sample};
 use hypasis_tests::bench::nginx::Nginx;
 use hypasis_tests::bench::peers::{self as peer_bench, Kind, Served as Blocks};
@@ -61,15 +61,14 @@ fn main() {
 
 /// What is asked over JSON-RPC.
 fn answering(wants: impl Fn(&str) -> bool) {
-    let processors = available_parallelism().map_or(1, usize::from);
-    if wants("serving") && processors > 1 {
+    if wants("serving") && available_parallelism().is_ok_and(|processors| processors.get() > 1) {
         // A generator on the same processors takes as much of them as a server does, whichever it asks.
-        start_on("0");
+        let processors = Processors::split();
         let servers = Servers::start();
         println!("Each server on one processor, the generator on another.\n");
         serving(&servers, &Generator::new(servers.dir.path(), Some(1)));
         servers.nginx.stop();
-        start_on(&format!("0-{}", processors - 1));
+        drop(processors);
     }
     let servers = Servers::start();
     if wants("serving") {
