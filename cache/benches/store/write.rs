@@ -115,9 +115,9 @@ fn compression(blocks: &[Block]) {
     let mut compressor = zstd_safe::CCtx::create();
     let (mut piece, mut out) = (Vec::new(), Vec::new());
     for family in 0..3 {
-        for block in blocks {
+        for (place, block) in blocks.iter().enumerate() {
             piece.extend_from_slice(values(block)[family]);
-            if piece.len() >= PIECE {
+            if piece.len() >= PIECE || place + 1 == blocks.len() {
                 out.resize(out.len().max(zstd_safe::compress_bound(piece.len())), 0);
                 black_box(compressor.compress(&mut out[..], &piece, zstd_safe::CLEVEL_DEFAULT).unwrap());
                 piece.clear();
