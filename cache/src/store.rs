@@ -11,6 +11,7 @@ mod error;
 pub(crate) mod families;
 mod health;
 pub(crate) mod keys;
+mod lock;
 mod meta;
 pub(crate) mod moment;
 mod open;

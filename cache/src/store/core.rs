@@ -18,6 +18,7 @@ use super::error::StoreError;
 use super::families::{Family, Shared};
 use super::health::{Cause, Health};
 use super::keys;
+use super::lock::Lock;
 use super::moment::{Moment, Reservations};
 use super::trace::{Observer, Step};
 use super::trust::TrustMap;
@@ -27,6 +28,8 @@ use crate::view::Hot;
 /// The database, what is known of it in memory, and who may change it.
 pub(crate) struct Core {
     pub(crate) db: DB,
+    /// Dropped behind the database, as the fields stand.
+    _lock: Lock,
     pub(crate) options: Options,
     pub(crate) shared: Shared,
     pub(crate) hot: Hot,
@@ -51,6 +54,7 @@ pub(crate) struct Ledger {
 impl Core {
     pub(crate) fn new(
         db: DB,
+        lock: Lock,
         options: Options,
         shared: Shared,
         hot: Hot,
@@ -58,7 +62,8 @@ impl Core {
         observer: Arc<dyn Observer>,
     ) -> Self {
         let (moment, ledger) = (ArcSwap::default(), Mutex::default());
-        Self { db, options, shared, hot, health, observer, moment, ledger, serial: AtomicU64::new(0) }
+        let serial = AtomicU64::new(0);
+        Self { db, _lock: lock, options, shared, hot, health, observer, moment, ledger, serial }
     }
 
     /// The present moment.

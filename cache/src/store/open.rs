@@ -13,6 +13,7 @@ use super::core::{Core, Ledger};
 use super::error::{OpenError, StoreError};
 use super::families::{Family, Merging, Shared, database_options};
 use super::health::{Cause, Health};
+use super::lock::Lock;
 use super::meta::{self, Intent};
 use super::trace::{Observer, Step};
 use super::{part, remove, tip};
@@ -35,11 +36,12 @@ pub(super) fn open(
     merging: Merging,
 ) -> Result<Arc<Core>, OpenError> {
     fs::create_dir_all(&options.path).map_err(|error| unreadable(&options.path, error))?;
+    let lock = Lock::take(&options.path)?;
     let hot = options.memory / HOT_SHARE;
     let shared = Shared::new(options.memory - hot, merging);
     let health = Health::default();
     let db = open_database(options, &shared, &health)?;
-    let core = Arc::new(Core::new(db, options.clone(), shared, Hot::new(hot), health, observer));
+    let core = Arc::new(Core::new(db, lock, options.clone(), shared, Hot::new(hot), health, observer));
     check_identity(&core)?;
     part::clear_scratch(&options.path).map_err(|error| unreadable(&options.path, error))?;
     load(&core)?;

@@ -30,6 +30,28 @@ fn another_chain_a_second_process_and_a_broken_folder_are_refused() {
 }
 
 #[test]
+fn an_attempt_to_open_what_is_held_leaves_the_holders_files_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let asked = options(folder.path());
+    let _held = Store::open(&asked).unwrap();
+    let files = || {
+        let entries = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap());
+        let mut files: Vec<_> = entries.map(|entry| (entry.file_name(), inode(&entry))).collect();
+        files.sort();
+        files
+    };
+    let before = files();
+    for _ in 0..8 {
+        assert!(matches!(Store::open(&asked), Err(OpenError::Locked { .. })));
+    }
+    assert_eq!(files(), before);
+}
+
+fn inode(entry: &fs::DirEntry) -> u64 {
+    std::os::unix::fs::DirEntryExt::ino(entry)
+}
+
+#[test]
 fn a_newer_format_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()));
