@@ -25,9 +25,9 @@ use crate::config::{Config, ConfigError, load};
 const USAGE: u8 = 64;
 const CONFIGURATION: u8 = 78;
 
-/// A JSON-RPC proxy that owns the chain.
+/// A transparent JSON-RPC and devp2p proxy that owns the chain's history
 #[derive(Debug, Parser)]
-#[command(name = "hypasis", version, about, max_term_width = 100)]
+#[command(name = "hypasis", version, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -19,6 +19,7 @@ use super::memory::{Bound, Key, Memory};
 use super::methods::{self, Class, Local, Method};
 use super::metrics::Metrics;
 use super::nodes::Nodes;
+use super::params::Arguments;
 use super::source::{Miss, Source};
 
 pub(crate) use batch::Batch;
@@ -126,9 +127,9 @@ impl Core {
         let method = methods::method(name);
         match method.class {
             _ if route == Route::Upstream => Self::node(ToNode::plain(method, Miss::Route, call)),
-            Class::Local(Local::ChainId) => constant(&self.constants.chain_id),
-            Class::Local(Local::NetVersion) => constant(&self.constants.network_id),
-            Class::Local(Local::BlockNumber) => self.block_number(call, method, route, glance),
+            Class::Local(local @ (Local::ChainId | Local::NetVersion | Local::BlockNumber)) => {
+                self.unasked(call, method, local, route, glance)
+            }
             Class::Local(local) => self.local(call, method, local, route, glance.view()),
             Class::State(position) => self.state(call, method, position, route, glance.view()),
             _ if route == Route::Store => Quick::Said(not_held(plain_miss(method.class))),
@@ -182,6 +183,27 @@ impl Core {
         let height = self.height(call.params(), miss);
         let shared = miss != Miss::Pending;
         Self::node(ToNode { way, height, shared, fault, ..ToNode::plain(method, miss, call) })
+    }
+
+    /// What takes no parameters. Nodes differ in what they make of some, so these are theirs to judge.
+    fn unasked(
+        &self,
+        call: &Envelope<'_>,
+        method: Method,
+        local: Local,
+        route: Route,
+        glance: &Glance<'_>,
+    ) -> Quick {
+        match (Arguments::split(call.params(), 0), local) {
+            (Err(fault), _) if route == Route::Store => Quick::Said(Said::error(&fault, None)),
+            (Err(fault), _) => {
+                let plain = ToNode::plain(method, Miss::Params, call);
+                Self::node(ToNode { fault: Some(fault), ..plain })
+            }
+            (Ok(_), Local::ChainId) => constant(&self.constants.chain_id),
+            (Ok(_), Local::NetVersion) => constant(&self.constants.network_id),
+            (Ok(_), _) => self.block_number(call, method, route, glance),
+        }
     }
 
     /// `eth_blockNumber`: the one served head; on the store route the highest held one.

@@ -123,6 +123,9 @@ async fn unknown_hashes_and_heights_are_never_said_to_be_nothing() {
 async fn parameters_are_refused_in_geths_words_where_no_node_is() {
     let (port, _) = held(3, &[]).await;
     for (method, params, message) in [
+        ("eth_chainId", "[1]", "too many arguments, want at most 0"),
+        ("net_version", "{}", "non-array args"),
+        ("eth_blockNumber", r#"["latest"]"#, "too many arguments, want at most 0"),
         ("eth_getBlockByNumber", "[]", "missing value for required argument 0"),
         ("eth_getBlockByNumber", r#"["2",true]"#, "invalid argument 0: hex string without 0x prefix"),
         (

@@ -123,6 +123,11 @@ fn about_logs(questions: &mut Vec<String>, node: SocketAddr, head: u64) {
 pub(super) fn faults() -> Vec<String> {
     let nowhere = format!("0x{}", "ab".repeat(32));
     let mut faults = Vec::new();
+    for takes_none in ["eth_chainId", "net_version", "eth_blockNumber"] {
+        for params in [json!([1]), json!(["latest"]), json!([null]), json!({}), json!("x"), Value::Null] {
+            faults.push(request(takes_none, params));
+        }
+    }
     for by_hash in [
         "eth_getTransactionByHash",
         "eth_getTransactionReceipt",
