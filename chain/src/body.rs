@@ -5,6 +5,7 @@
 
 use alloy_primitives::{B256, keccak256};
 
+use crate::genesis::EMPTY_UNCLES_HASH;
 use crate::rlp::{Item, Items, RlpError, write_list_prefix};
 use crate::transaction::Transaction;
 
@@ -66,7 +67,8 @@ impl<'a> Body<'a> {
 
     /// Keccak of the uncle list, which the header commits to.
     pub fn uncles_hash(&self) -> B256 {
-        keccak256(self.uncles.raw())
+        // Since the merge every block says the same.
+        if self.uncles.raw() == [0xc0] { EMPTY_UNCLES_HASH } else { keccak256(self.uncles.raw()) }
     }
 
     /// The withdrawals (EIP-4895), each `[index, validator, address, amount]`; `None` before Shanghai.

@@ -11,7 +11,7 @@ use crate::receipt::Receipts;
 use crate::rlp::RlpError;
 use crate::transaction::Transaction;
 
-/// What a header says of its receipts.
+/// What a header and its transactions say of the receipts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceiptsSummary {
     /// Root of the trie index → consensus receipt.
@@ -20,6 +20,10 @@ pub struct ReceiptsSummary {
     pub bloom: Bloom,
     /// Gas of all transactions: the last receipt's cumulative gas.
     pub gas_used: u64,
+    /// Types of the transactions, in order.
+    pub kinds: Vec<u8>,
+    /// Whether cumulative gas never goes down.
+    pub gas_ascends: bool,
 }
 
 /// Root of the trie index → transaction envelope.
@@ -45,11 +49,12 @@ pub fn receipts_root(receipts: &Receipts<'_>) -> Result<(B256, Bloom), RlpError>
     receipts_summary(receipts).map(|summary| (summary.root, summary.bloom))
 }
 
-/// All that a header says of its receipts, in one walk over them and with the memory of one.
+/// All of it in one walk over the receipts, with the memory of one.
 pub fn receipts_summary(receipts: &Receipts<'_>) -> Result<ReceiptsSummary, RlpError> {
     let mut blooms = blooms::Blooms::default();
     let mut bloom = Bloom::ZERO;
-    let mut gas_used = 0;
+    let (mut gas_used, mut gas_ascends) = (0, true);
+    let mut kinds = Vec::new();
     let mut trie = ordered::OrderedTrie::default();
     let mut consensus = Vec::new();
     for receipt in receipts.iter() {
@@ -59,7 +64,9 @@ pub fn receipts_summary(receipts: &Receipts<'_>) -> Result<ReceiptsSummary, RlpE
         receipt.write_consensus(&own, &mut consensus);
         trie.push(&consensus);
         bloom.accrue_bloom(&own);
+        kinds.push(receipt.kind());
+        gas_ascends &= gas_used <= receipt.cumulative_gas();
         gas_used = receipt.cumulative_gas();
     }
-    Ok(ReceiptsSummary { root: trie.root(), bloom, gas_used })
+    Ok(ReceiptsSummary { root: trie.root(), bloom, gas_used, kinds, gas_ascends })
 }

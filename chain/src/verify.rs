@@ -5,9 +5,11 @@
 //!   ([`check_link`], [`check_succession`]). Seals are not recovered: below the checkpoint the links from it prove
 //!   more than a seal could. Above it, on Polygon, [`bor::producers`](crate::bor::producers) does.
 //! * `light`: also the body against its roots ([`check_body`]).
-//! * `full`: also the receipts against root, bloom, gas and transactions ([`check_receipts`], [`check_pairs`]).
+//! * `full`: also the receipts against root, bloom and gas ([`check_receipts`]), and that each transaction has its own.
 
 mod rules;
+
+use std::cmp::Ordering;
 
 use alloy_primitives::{Address, B256, Bloom, U256, keccak256};
 
@@ -16,7 +18,7 @@ use crate::body::Body;
 use crate::header::{Header, field};
 use crate::receipt::Receipts;
 use crate::rlp::{Item, RlpError};
-use crate::roots;
+use crate::roots::{self, ReceiptsSummary};
 use crate::spec::{ChainSpec, Family};
 use crate::transaction::Transaction;
 
@@ -148,8 +150,9 @@ pub fn verify(level: Level, spec: &ChainSpec, block: &Block, expected: BlockId) 
         let absent = Fault::Rule { field: "receipts", rule: "are absent" };
         let receipts = Receipts::parse(block.receipts.as_deref().ok_or(absent)?);
         let receipts = receipts.map_err(|error| malformed("receipts", error))?;
-        check_receipts(&header, &receipts)?;
-        check_pairs(spec, &transactions, &receipts)?;
+        let summary = summarize(&receipts)?;
+        check_summary(&header, &summary)?;
+        check_pairs(spec, &transactions, &summary)?;
     }
     Ok(Verified { level, transaction_hashes: transactions.iter().map(Transaction::hash).collect() })
 }
@@ -184,9 +187,16 @@ pub fn check_body(header: &Header<'_>, body: &Body<'_>) -> Result<(), Fault> {
     check_parts(header, body, &collect(body)?)
 }
 
-/// Checks receipts against their header (level `full`): root, bloom and gas.
+/// Checks receipts against their header (part of level `full`): root, bloom and gas.
 pub fn check_receipts(header: &Header<'_>, receipts: &Receipts<'_>) -> Result<(), Fault> {
-    let summary = roots::receipts_summary(receipts).map_err(|error| malformed("receipts", error))?;
+    check_summary(header, &summarize(receipts)?)
+}
+
+fn summarize(receipts: &Receipts<'_>) -> Result<ReceiptsSummary, Fault> {
+    roots::receipts_summary(receipts).map_err(|error| malformed("receipts", error))
+}
+
+fn check_summary(header: &Header<'_>, summary: &ReceiptsSummary) -> Result<(), Fault> {
     expect("receiptsRoot", summary.root, header.receipts_root())?;
     if summary.bloom != Bloom::from(header) {
         return Err(Fault::Bloom);
@@ -198,36 +208,29 @@ pub fn check_receipts(header: &Header<'_>, receipts: &Receipts<'_>) -> Result<()
     Ok(())
 }
 
-/// Checks that each transaction has one receipt, of its own type (part of level `full`). Both roots of a header
-/// can be kept without that only where nobody has executed the block. A chain that is not known may have
-/// receipts of another kind.
-pub fn check_pairs(
+/// Checks that each transaction has one receipt, of its own type. Both roots of a header can be kept without that
+/// only where nobody has executed the block. A chain that is not known may have receipts of another kind.
+fn check_pairs(
     spec: &ChainSpec,
     transactions: &[Transaction<'_>],
-    receipts: &Receipts<'_>,
+    receipts: &ReceiptsSummary,
 ) -> Result<(), Fault> {
     if spec.family == Family::Unknown {
         return Ok(());
     }
-    let mut pairs = transactions.iter();
-    let mut gas = 0;
-    for receipt in receipts.iter() {
-        let receipt = receipt.map_err(|error| malformed("receipts", error))?;
-        let more = Fault::Rule { field: "receipts", rule: "are more than the transactions" };
-        let transaction = pairs.next().ok_or(more)?;
-        if receipt.kind() != transaction.kind() {
-            let (found, expected) = (receipt.kind().into(), transaction.kind().into());
+    for (transaction, receipt) in transactions.iter().zip(&receipts.kinds) {
+        if transaction.kind() != *receipt {
+            let (found, expected) = ((*receipt).into(), transaction.kind().into());
             return Err(Fault::Number { field: "type", found, expected });
         }
-        if receipt.cumulative_gas() < gas {
-            return Err(Fault::Rule { field: "cumulativeGasUsed", rule: "goes down" });
-        }
-        gas = receipt.cumulative_gas();
     }
-    if pairs.next().is_some() {
-        return Err(Fault::Rule { field: "receipts", rule: "are fewer than the transactions" });
+    let rule = |rule| Err(Fault::Rule { field: "receipts", rule });
+    match receipts.kinds.len().cmp(&transactions.len()) {
+        Ordering::Less => rule("are fewer than the transactions"),
+        Ordering::Greater => rule("are more than the transactions"),
+        Ordering::Equal if receipts.gas_ascends => Ok(()),
+        Ordering::Equal => Err(Fault::Rule { field: "cumulativeGasUsed", rule: "goes down" }),
     }
-    Ok(())
 }
 
 fn check_parts(header: &Header<'_>, body: &Body<'_>, transactions: &[Transaction<'_>]) -> Result<(), Fault> {

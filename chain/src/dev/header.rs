@@ -1,6 +1,6 @@
 //! Headers.
 
-use alloy_primitives::{B256, b256};
+use alloy_primitives::B256;
 
 use super::cast::CAST;
 use super::draw::{Draw, Stream};
@@ -9,6 +9,7 @@ use super::logs::BloomBits;
 use super::mint::Mint;
 use super::place::{Place, Roots};
 use super::plan::Totals;
+use crate::genesis::EMPTY_REQUESTS_HASH;
 use crate::rlp::{write_list_prefix, write_string, write_uint};
 
 /// What a header commits to beyond its place and its uncles.
@@ -24,10 +25,6 @@ pub(super) struct Commitments {
     pub(super) totals: Totals,
 }
 
-/// Keccak of the empty uncle list.
-pub(super) const NO_UNCLES: B256 = b256!("1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347");
-/// SHA-256 of nothing: the hash of no requests (EIP-7685). Nobody deposits here.
-const NO_REQUESTS: B256 = b256!("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 /// Extra data of every block; blocks that replaced others carry the count of such replacements behind it.
 const EXTRA_DATA: &[u8] = b"hypasis dev";
 /// Difficulty before the merge; nobody mines here.
@@ -77,7 +74,7 @@ impl Mint {
             write_string(&mut out, root.as_slice());
         }
         if fork >= DevFork::Prague {
-            write_string(&mut out, NO_REQUESTS.as_slice());
+            write_string(&mut out, EMPTY_REQUESTS_HASH.as_slice());
         }
         let mut header = Vec::with_capacity(out.len() + 3);
         write_list_prefix(&mut header, out.len());

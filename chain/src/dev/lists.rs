@@ -5,11 +5,12 @@ use alloy_trie::EMPTY_ROOT_HASH;
 use super::cast::CAST;
 use super::draw::{Draw, Stream};
 use super::forks::DevFork;
-use super::header::{Commitments, NO_UNCLES};
+use super::header::Commitments;
 use super::logs::BloomBits;
 use super::mint::Mint;
 use super::place::{Place, Roots};
 use super::plan::Totals;
+use crate::genesis::EMPTY_UNCLES_HASH;
 use crate::rlp::{write_list, write_string, write_uint};
 
 /// How many withdrawals blocks have, in turn.
@@ -50,7 +51,7 @@ impl Mint {
             bloom: BloomBits::default(),
             totals: Totals::default(),
         };
-        self.write_header(&sibling, NO_UNCLES, &empty, Stream::Uncles)
+        self.write_header(&sibling, EMPTY_UNCLES_HASH, &empty, Stream::Uncles)
     }
 }
 

@@ -7,13 +7,14 @@ use bytes::Bytes;
 use super::draw::Stream;
 use super::fees::blob_base_fee;
 use super::forks::{DevFork, DevForks};
-use super::header::{Commitments, NO_UNCLES};
+use super::header::Commitments;
 use super::logs::ReceiptPress;
 use super::place::{Place, Roots, Seal};
 use super::plan::Plan;
 use super::transactions::{Terms, TransactionPress};
 use super::{DEV_CHAIN_ID, DevOptions, TRANSACTIONS_MAX};
 use crate::block::{Block, BlockId};
+use crate::genesis::EMPTY_UNCLES_HASH;
 use crate::rlp::{write_list, write_list_prefix};
 
 /// The rules of one chain. Holds no state: may be used from any thread.
@@ -89,7 +90,7 @@ impl Mint {
     pub(super) fn finish(&self, place: &Place, with: &Commitments) -> (Vec<u8>, Vec<u8>) {
         let uncles = self.uncles(place);
         let uncles_hash = if uncles.is_empty() {
-            NO_UNCLES
+            EMPTY_UNCLES_HASH
         } else {
             let mut list = Vec::with_capacity(uncles.len() + LIST_PREFIX_MAX);
             write_list(&mut list, &uncles);

@@ -214,7 +214,18 @@ fn the_summary_of_receipts_is_what_single_receipts_add_up_to() {
             bloom.accrue_bloom(&receipt.unwrap().bloom().unwrap());
         }
         assert_eq!(summary.bloom, bloom);
+        let kinds = receipts.iter().map(|receipt| receipt.unwrap().kind());
+        assert_eq!(summary.kinds, kinds.collect::<Vec<_>>());
+        assert!(summary.gas_ascends);
         assert_eq!(roots::receipts_root(&receipts).unwrap(), (summary.root, bloom));
+    }
+}
+
+#[test]
+fn the_uncles_hash_is_that_of_the_list_also_where_it_is_empty() {
+    for body in [&[0xc2, 0xc0, 0xc0][..], &[0xc4, 0xc0, 0xc2, 0xc1, 0x80]] {
+        let uncles = hypasis_chain::rlp::Item::parse(&body[2..]).unwrap().raw();
+        assert_eq!(Body::parse(body).unwrap().uncles_hash(), alloy_primitives::keccak256(uncles));
     }
 }
 
