@@ -3,6 +3,9 @@
 use std::process::{Child, Command, Stdio};
 use std::thread::available_parallelism;
 
+/// Runs until it is killed, or for as long as the program that started it does. Most of it is no work of the kernel's.
+const SPIN: &str = "while [ -e /proc/$PPID ]; do i=0; while [ $i -lt 100000 ]; do i=$((i + 1)); done; done";
+
 /// Keeps all processors from going to sleep, by work that gives way to everything else: on a virtual machine it takes
 /// tens of microseconds to wake one, several times for each call. Ends when it is dropped.
 #[derive(Debug)]
@@ -18,8 +21,7 @@ impl Awake {
         let processors = available_parallelism().map_or(1, usize::from);
         let spin = || {
             let mut command = Command::new("chrt");
-            // It outlives nobody by much, however this program ends.
-            command.args(["--idle", "0", "timeout", "60", "sh", "-c", "while :; do :; done"]);
+            command.args(["--idle", "0", "sh", "-c", SPIN]);
             command.stdin(Stdio::null()).spawn().expect("chrt runs (Debian: util-linux)")
         };
         Self { busy: (0..processors).map(|_| spin()).collect() }

@@ -1,5 +1,6 @@
 //! How long a fresh node takes to sync from the appliance, and straight from the node that the appliance has it from.
 
+use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use hypasis_chain::dev::bor::BorOptions;
 use serde_json::json;
 
 use super::cores::Processors;
-use super::table::median;
+use super::table::{median, median_within};
 use crate::appliance::Appliance;
 use crate::bor::{Minted, Node, Release};
 
@@ -19,12 +20,29 @@ const HELD_BACK: u64 = 2;
 /// Seconds at the median, and the median of the ratios of rounds.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// From the appliance.
-    pub through: f64,
-    /// From the node itself.
-    pub direct: f64,
-    /// The former over the latter.
-    pub ratio: f64,
+    through: f64,
+    direct: f64,
+    ratio: f64,
+    within: [f64; 2],
+}
+
+// === impl Times ===
+
+impl Times {
+    /// Seconds of the same rounds, from the appliance and from the node itself.
+    pub fn of([through, direct]: [Vec<f64>; 2]) -> Self {
+        let ratios: Vec<_> = through.iter().zip(&direct).map(|(ours, theirs)| ours / theirs).collect();
+        let within = median_within(ratios.clone());
+        Self { through: median(through), direct: median(direct), ratio: median(ratios), within }
+    }
+}
+
+impl fmt::Display for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { through, direct, ratio, within: [low, high] } = self;
+        write!(f, "{through:.2} s from Hypasis and {direct:.2} s from the node itself, ratio {ratio:.3} ")?;
+        write!(f, "({low:.3} to {high:.3} in 95 of 100 such runs)")
+    }
 }
 
 /// A fresh Bor of this release and so many minted blocks; `None` where Bor is not installed.
@@ -58,7 +76,5 @@ pub fn bor(dir: &Path, release: Release, blocks: u64, rounds: usize) -> Option<T
             fresh.stop();
         }
     }
-    let ratio = median(times[0].iter().zip(&times[1]).map(|(ours, theirs)| ours / theirs).collect());
-    let [through, direct] = times.map(median);
-    Some(Times { through, direct, ratio })
+    Some(Times::of(times))
 }
