@@ -52,6 +52,7 @@ use self::metrics::Metrics;
 pub use self::peers::PeerView;
 use self::peers::{Limits, Peers};
 use self::serve::{Library, Who};
+use self::session::Incoming;
 use self::status::Presence;
 use crate::config::{DiscoveryVersion, P2pConfig, PeerUrl};
 use crate::served::ServedHead;
@@ -107,6 +108,7 @@ struct Room {
     me: PeerId,
     port: u16,
     peers: Peers,
+    incoming: Incoming,
     presence: Presence,
     library: Library,
     gossip: Option<Gossip>,
@@ -199,6 +201,7 @@ impl P2p {
             me: key.id(),
             port: address.port(),
             peers,
+            incoming: Incoming::new(metrics.unfinished_bytes.clone()),
             presence,
             library,
             gossip,

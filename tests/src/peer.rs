@@ -3,7 +3,9 @@
 //! It belongs to whatever chain the other side is of: its Status is the other's own, sent back.
 
 mod fake;
+mod transport;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,6 +22,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 pub use fake::{Chain, Fake, Fault};
+use transport::{Tap, Transport};
 
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -27,7 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A session with a node.
 #[derive(Debug)]
 pub struct Peer {
-    connection: RlpxProtocolMultiplexer<ECIESStream<TcpStream>>,
+    connection: RlpxProtocolMultiplexer<ECIESStream<Transport>>,
+    tap: Arc<Tap>,
     version: EthVersion,
     /// What the node says of itself.
     pub status: UnifiedStatus,
@@ -55,6 +59,7 @@ impl Peer {
             let stream = TcpStream::connect(node.tcp_addr()).await.map_err(|error| error.to_string())?;
             stream.set_nodelay(true).map_err(|error| error.to_string())?;
             let key = random_key();
+            let (stream, tap) = Transport::new(stream);
             let encrypted =
                 ECIESStream::connect(stream, key, node.id).await.map_err(|error| error.to_string())?;
             let eth = Protocol::new(Capability::eth(version.into()), version.length());
@@ -70,7 +75,7 @@ impl Peer {
             eth.send((id, payload.clone())).await.map_err(|error| error.to_string())?;
             match EthMessage::decode(version, Dialect::Ethereum, id, payload) {
                 Ok(EthMessage::Status(status)) => {
-                    Ok(Self { connection, version, status: status.into(), next: 0 })
+                    Ok(Self { connection, tap, version, status: status.into(), next: 0 })
                 }
                 other => Err(format!("instead of a status: {other:?}")),
             }
@@ -86,6 +91,15 @@ impl Peer {
     /// Sends whatever bytes under an id of `eth`.
     pub async fn send_raw(&mut self, id: u8, payload: Bytes) -> Result<(), P2PStreamError> {
         self.connection.send(CapabilityMessage { capability: 0, id, payload }).await
+    }
+
+    /// Begins a message, and stops for ever after so many bytes of it.
+    pub async fn begin(&mut self, id: u8, payload: Bytes, bytes: usize) -> Result<(), P2PStreamError> {
+        self.tap.close_after(bytes);
+        tokio::select! {
+            sent = self.connection.send(CapabilityMessage { capability: 0, id, payload }) => sent,
+            () = self.tap.is_dry() => Ok(()),
+        }
     }
 
     /// The next message; an error once the node has hung up, with its reason.

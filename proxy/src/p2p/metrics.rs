@@ -31,6 +31,8 @@ pub(super) struct Metrics {
     pub(super) sent_bytes: Counter<u64, AtomicU64>,
     /// Bytes of messages from peers, after decompression.
     pub(super) received_bytes: Counter<u64, AtomicU64>,
+    /// Bytes of messages from peers that are not whole yet.
+    pub(super) unfinished_bytes: Gauge<i64, AtomicI64>,
 }
 
 /// How a connection began.
@@ -85,6 +87,11 @@ impl Metrics {
             "hypasis_p2p_received_bytes",
             "Bytes of messages from peers, uncompressed",
             m.received_bytes,
+        );
+        registry.register(
+            "hypasis_p2p_unfinished_bytes",
+            "Memory that holds what peers began to say and did not finish yet",
+            m.unfinished_bytes,
         );
         metrics
     }

@@ -9,6 +9,7 @@ mod asked;
 mod ended;
 mod handshake;
 mod inbox;
+mod incoming;
 mod line;
 mod pace;
 mod relay;
@@ -30,6 +31,8 @@ use self::announced::{Announced, Step};
 use self::asked::{Asked, What};
 use self::ended::Ended;
 use self::handshake::Shaken;
+pub(super) use self::incoming::Incoming;
+
 use self::inbox::{Inbox, Outgoing};
 use self::line::{Event, Line};
 use self::pace::Pace;
@@ -138,7 +141,7 @@ async fn talk(
     let Shaken { connection, id, client, eth, version, told_of, status } = shaken;
     let (peer, requests) =
         PeerHandle::new(id, version.into(), handshake::heads(&status, room.presence.dialect));
-    let line = Line::new(connection, eth, room.metrics.sent_bytes.clone());
+    let line = Line::new(connection, eth, room.incoming.join(), room.metrics.sent_bytes.clone());
     let now = Instant::now();
     let facts = Facts { handle: peer.clone(), address, direction, client: client.clone(), since: now };
     let seat = match room.peers.seat(facts) {
@@ -248,6 +251,10 @@ impl Session<'_> {
     fn event(&mut self, event: Event) -> Result<(), Ended> {
         match event {
             Event::Sent => Ok(()),
+            Event::NoRoom => Err(Ended::ours(
+                DisconnectReason::TooManyPeers,
+                "it holds more unfinished messages than there is room for",
+            )),
             Event::Pong => {
                 self.heard = Instant::now();
                 Ok(())

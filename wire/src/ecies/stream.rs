@@ -92,6 +92,12 @@ impl<Io> ECIESStream<Io> {
         &self.io
     }
 
+    /// Bytes of memory that hold what was read and is no whole frame yet. It grows with what comes, not with what is
+    /// announced, to twice that at most.
+    pub fn unread_room(&self) -> usize {
+        self.inbox.capacity()
+    }
+
     /// Accepts and sends no frame with a body over `size` bytes.
     pub fn set_max_frame_size(&mut self, size: usize) {
         self.codec.set_max_frame_size(size);

@@ -20,6 +20,8 @@ use prometheus_client::metrics::counter::Counter;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
+use super::incoming::Unfinished;
+
 /// A peer that takes nothing of what waits for it for this long is gone (Geth: the same).
 const STUCK: Duration = Duration::from_secs(20);
 /// How long a farewell may take.
@@ -35,6 +37,7 @@ pub(super) struct Line {
     eth: usize,
     waiting: VecDeque<(u8, Bytes)>,
     waiting_bytes: usize,
+    unfinished: Unfinished,
     /// Bytes of messages that were sent.
     sent: Counter<u64, AtomicU64>,
     flushed: bool,
@@ -51,15 +54,22 @@ pub(super) enum Event {
     Pong,
     /// All that waited has gone out.
     Sent,
+    /// All peers together, and this one more than others, have begun more than there is room for.
+    NoRoom,
 }
 
 // === impl Line ===
 
 impl Line {
     /// `eth` is the index of that capability; `sent` counts bytes.
-    pub(super) fn new(connection: Connection, eth: usize, sent: Counter<u64, AtomicU64>) -> Self {
-        let waiting = VecDeque::new();
-        Self { connection, eth, waiting, waiting_bytes: 0, sent, flushed: true, stuck_since: None }
+    pub(super) fn new(
+        connection: Connection,
+        eth: usize,
+        unfinished: Unfinished,
+        sent: Counter<u64, AtomicU64>,
+    ) -> Self {
+        let (waiting, waiting_bytes) = (VecDeque::new(), 0);
+        Self { connection, eth, waiting, waiting_bytes, unfinished, sent, flushed: true, stuck_since: None }
     }
 
     /// Lets a message wait for its turn.
@@ -103,7 +113,12 @@ impl Line {
             return Poll::Pending;
         }
         loop {
-            let event = ready!(Pin::new(&mut self.connection).poll_next(cx)).transpose()?;
+            let polled = Pin::new(&mut self.connection).poll_next(cx);
+            let has_room = self.unfinished.hold(self.connection.conn().inner().unread_room());
+            if polled.is_pending() && !has_room {
+                return Poll::Ready(Ok(Some(Event::NoRoom)));
+            }
+            let event = ready!(polled).transpose()?;
             return Poll::Ready(Ok(match event {
                 None => None,
                 Some(MultiplexEvent::Pong) => Some(Event::Pong),

@@ -24,6 +24,10 @@ use tokio::task::JoinSet;
 const PEERS: usize = 500;
 /// Connections that never say anything.
 const SILENT: usize = 10_000;
+/// Peers that begin a message and never finish it, bytes of it that each sends, and what all may hold together.
+const BEGINNERS: usize = 40;
+const BEGUN_BYTES: usize = 9 << 20;
+const BEGUN_BYTES_ALL: usize = 256 << 20;
 /// What a crowd may cost beside the store's own budget.
 const CROWD_BYTES_MAX: u64 = 256 << 20;
 
@@ -175,6 +179,46 @@ fn a_flood_of_questions_for_transactions_slows_down_its_sender_alone() {
         assert!(grown < CROWD_BYTES_MAX, "it grew by {grown} bytes for {id} questions");
         asks_and_gets(&enode).await;
     });
+}
+
+#[test]
+fn messages_that_are_begun_and_never_finished_have_a_bound_over_all_peers() {
+    let Some((_dir, appliance)) = served() else { return };
+    let enode = appliance.node().0;
+    let before = resident(appliance.pid()).expect("it runs");
+    // Nothing in it repeats, so that it is as long on the wire.
+    let hashes = (0_u64..).map(|seed| keccak256(seed.to_be_bytes()));
+    let message: Bytes = hashes.take(BEGUN_BYTES / 32 + 1_000).flat_map(|hash| hash.0).collect();
+    Runtime::new().unwrap().block_on(async {
+        let mut beginners = JoinSet::new();
+        for _ in 0..BEGINNERS {
+            let mut peer = Peer::connect(&enode, EthVersion::Eth69).await.unwrap();
+            let begun = peer.begin(EthMessageID::Transactions.into(), message.clone(), BEGUN_BYTES).await;
+            beginners.spawn(async move {
+                // Who is sent away in the middle of it may see the connection end before it reads why.
+                match begun {
+                    Ok(()) => sent_away(peer).await,
+                    Err(broken) => broken.to_string(),
+                }
+            });
+        }
+        let grown = resident(appliance.pid()).expect("it runs").saturating_sub(before);
+        println!("{} MiB more for {BEGINNERS} beginners", grown >> 20);
+        assert!(grown < BEGUN_BYTES_ALL as u64 * 5 / 4, "it grew by {grown} bytes");
+        // There is room for the others until they were silent for too long.
+        for _ in BEGUN_BYTES_ALL / BEGUN_BYTES..BEGINNERS {
+            beginners.join_next().await.unwrap().unwrap();
+        }
+        asks_and_gets(&enode).await;
+    });
+}
+
+async fn sent_away(mut peer: Peer) -> String {
+    loop {
+        if let Err(why) = peer.receive().await {
+            return why;
+        }
+    }
 }
 
 /// Sends transactions of 128 kB each, until one peer can ask for 2 MB; waits until they can be had.
