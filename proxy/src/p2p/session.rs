@@ -141,7 +141,8 @@ async fn talk(
     let Shaken { connection, id, client, eth, version, told_of, status } = shaken;
     let (peer, requests) =
         PeerHandle::new(id, version.into(), handshake::heads(&status, room.presence.dialect));
-    let line = Line::new(connection, eth, room.incoming.join(), room.metrics.sent_bytes.clone());
+    let unfinished = room.incoming.join(room.peers.is_configured(&id));
+    let line = Line::new(connection, eth, unfinished, room.metrics.sent_bytes.clone());
     let now = Instant::now();
     let facts = Facts { handle: peer.clone(), address, direction, client: client.clone(), since: now };
     let seat = match room.peers.seat(facts) {

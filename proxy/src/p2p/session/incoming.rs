@@ -3,7 +3,7 @@
 //! A message may have 10 MiB (16 MiB of receipts on Polygon), and nothing can be said of it before its last byte is
 //! there. So each peer can make us hold that much, and all of them together what no machine has. They have a bound in
 //! common: while it is passed, whoever holds more than an equal share of it has to go. Sound peers end their answers at
-//! 2 MiB and go on at once, so that they are met only where very many of them answer in the same moment.
+//! 2 MiB and go on at once; and those that the operator names never have to go, whatever strangers hold.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -25,6 +25,8 @@ pub(in super::super) struct Incoming {
 pub(super) struct Unfinished {
     all: Incoming,
     bytes: usize,
+    /// Whether the operator names the peer.
+    named: bool,
 }
 
 // === impl Incoming ===
@@ -35,10 +37,10 @@ impl Incoming {
         Self { bytes, peers: Arc::default() }
     }
 
-    /// One more peer.
-    pub(super) fn join(&self) -> Unfinished {
+    /// One more peer; whether the operator names it.
+    pub(super) fn join(&self, named: bool) -> Unfinished {
         self.peers.fetch_add(1, Ordering::Relaxed);
-        Unfinished { all: self.clone(), bytes: 0 }
+        Unfinished { all: self.clone(), bytes: 0, named }
     }
 
     fn bytes(&self) -> usize {
@@ -57,7 +59,7 @@ impl Unfinished {
             self.bytes = bytes;
         }
         let share = UNFINISHED_BYTES_ALL / self.all.peers.load(Ordering::Relaxed).max(1);
-        bytes <= share || self.all.bytes() <= UNFINISHED_BYTES_ALL
+        self.named || bytes <= share || self.all.bytes() <= UNFINISHED_BYTES_ALL
     }
 }
 
@@ -84,7 +86,7 @@ mod tests {
     fn peers_that_never_finish_hold_the_common_bound_at_most() {
         for count in [1, 3, 16, 17, 50, 500] {
             let all = Incoming::new(Gauge::default());
-            let mut peers: Vec<_> = (0..count).map(|_| Some(all.join())).collect();
+            let mut peers: Vec<_> = (0..count).map(|_| Some(all.join(false))).collect();
             for held in (STEP..=MESSAGE).step_by(STEP) {
                 for peer in &mut peers {
                     if peer.as_mut().is_some_and(|peer| !peer.hold(held)) {
@@ -99,18 +101,19 @@ mod tests {
     }
 
     #[test]
-    fn who_holds_its_share_stays_whatever_the_others_hold() {
+    fn who_holds_its_share_or_is_named_stays_whatever_the_others_hold() {
         let all = Incoming::new(Gauge::default());
-        let mut greedy: Vec<_> = (0..31).map(|_| all.join()).collect();
-        let mut modest = all.join();
+        let mut greedy: Vec<_> = (0..30).map(|_| all.join(false)).collect();
+        let (mut modest, mut named) = (all.join(false), all.join(true));
         for peer in &mut greedy {
             peer.hold(MESSAGE);
         }
         assert!(modest.hold(UNFINISHED_BYTES_ALL / 32));
         assert!(!modest.hold(UNFINISHED_BYTES_ALL / 32 + 1));
+        assert!(named.hold(MESSAGE));
         drop(greedy);
         assert!(modest.hold(MESSAGE));
-        drop(modest);
+        drop((modest, named));
         assert_eq!(all.bytes(), 0);
     }
 }
