@@ -34,20 +34,6 @@ impl Transport {
     }
 }
 
-// === impl Tap ===
-
-impl Tap {
-    /// Lets so many more bytes through, and nothing behind them for ever.
-    pub(super) fn close_after(&self, bytes: usize) {
-        self.bytes.store(bytes, Ordering::Relaxed);
-    }
-
-    /// Waits until somebody wants to write more.
-    pub(super) async fn is_dry(&self) {
-        self.dry.notified().await;
-    }
-}
-
 impl AsyncRead for Transport {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -80,5 +66,19 @@ impl AsyncWrite for Transport {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+// === impl Tap ===
+
+impl Tap {
+    /// Lets so many more bytes through, and nothing behind them for ever.
+    pub(super) fn close_after(&self, bytes: usize) {
+        self.bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Waits until somebody wants to write more.
+    pub(super) async fn is_dry(&self) {
+        self.dry.notified().await;
     }
 }
