@@ -19,6 +19,7 @@ pub mod dev;
 pub mod fork_id;
 pub mod genesis;
 pub mod header;
+mod keccak;
 pub mod rebuild;
 pub mod receipt;
 pub mod render;

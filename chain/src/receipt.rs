@@ -8,7 +8,7 @@
 use alloy_primitives::{B256, Bloom, BloomInput};
 
 use crate::rlp::{Item, Items, RlpError, write_list, write_list_prefix, write_string, write_uint};
-use crate::roots::blooms::Blooms;
+use crate::roots::blooms::WithBlooms;
 
 /// One receipt in slim form.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +66,11 @@ impl<'a> Receipts<'a> {
     /// The receipts in order.
     pub fn iter(&self) -> impl Iterator<Item = Result<Receipt<'a>, RlpError>> + use<'a> {
         Items::of(self.payload).map(|item| Receipt::parse(item?.raw()))
+    }
+
+    /// The receipts in order, unread.
+    pub(crate) fn items(&self) -> Items<'a> {
+        Items::of(self.payload)
     }
 
     /// How many receipts there are; walks the list.
@@ -234,11 +239,9 @@ pub fn slim_from_consensus(consensus: &[u8], out: &mut Vec<u8>) -> Result<Bloom,
 /// receipts are byte strings in it. `None` if the list becomes larger than `bytes_max`: it may be fifty times the slim
 /// one.
 pub fn consensus_list(slim: &Receipts<'_>, bytes_max: usize) -> Result<Option<Vec<u8>>, RlpError> {
-    let mut blooms = Blooms::default();
     let (mut payload, mut consensus) = (Vec::with_capacity(slim.raw().len().saturating_mul(2)), Vec::new());
-    for receipt in slim.iter() {
-        let receipt = receipt?;
-        let bloom = blooms.of(&receipt)?;
+    for receipt in WithBlooms::of(slim) {
+        let (receipt, bloom) = receipt?;
         if receipt.kind() == 0 {
             receipt.write_consensus(&bloom, &mut payload);
         } else {

@@ -187,10 +187,15 @@ impl<'a> Iterator for Items<'a> {
 
 /// Appends a string item.
 pub fn write_string(out: &mut Vec<u8>, bytes: &[u8]) {
+    write_string_prefix(out, bytes);
+    out.extend_from_slice(bytes);
+}
+
+/// Appends the prefix of a string item, if it has one; its `bytes` must follow.
+pub fn write_string_prefix(out: &mut Vec<u8>, bytes: &[u8]) {
     if !matches!(bytes, [0x00..=0x7f]) {
         write_prefix(out, 0x80, bytes.len());
     }
-    out.extend_from_slice(bytes);
 }
 
 /// Appends an integer item in its shortest form.

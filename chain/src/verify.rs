@@ -20,7 +20,6 @@ use crate::receipt::Receipts;
 use crate::rlp::{Item, RlpError};
 use crate::roots::{self, ReceiptsSummary};
 use crate::spec::{ChainSpec, Family};
-use crate::transaction::Transaction;
 
 pub use rules::{check_header, check_succession};
 
@@ -142,19 +141,22 @@ pub fn verify(level: Level, spec: &ChainSpec, block: &Block, expected: BlockId) 
         check_header(spec, &header)?;
     }
     let body = Body::parse(&block.body).map_err(|error| malformed("body", error))?;
-    let transactions = collect(&body)?;
-    if level >= Level::Light {
-        check_parts(&header, &body, &transactions)?;
+    if level < Level::Light {
+        let transaction_hashes =
+            roots::transaction_hashes(&body).map_err(|error| malformed("body", error))?;
+        return Ok(Verified { level, transaction_hashes });
     }
+    let transactions = roots::transactions_summary(&body).map_err(|error| malformed("body", error))?;
+    check_parts(&header, &body, transactions.root)?;
     if level >= Level::Full {
         let absent = Fault::Rule { field: "receipts", rule: "are absent" };
         let receipts = Receipts::parse(block.receipts.as_deref().ok_or(absent)?);
         let receipts = receipts.map_err(|error| malformed("receipts", error))?;
         let summary = summarize(&receipts)?;
         check_summary(&header, &summary)?;
-        check_pairs(spec, &transactions, &summary)?;
+        check_pairs(spec, &transactions.kinds, &summary)?;
     }
-    Ok(Verified { level, transaction_hashes: transactions.iter().map(Transaction::hash).collect() })
+    Ok(Verified { level, transaction_hashes: transactions.hashes })
 }
 
 /// Checks that `header` is the block `hash` at `number` (level `none`).
@@ -184,7 +186,8 @@ pub fn check_link(parent: &Header<'_>, parent_hash: B256, child: &Header<'_>) ->
 
 /// Checks a body against its header (level `light`). Nothing may be in it that the header does not commit to.
 pub fn check_body(header: &Header<'_>, body: &Body<'_>) -> Result<(), Fault> {
-    check_parts(header, body, &collect(body)?)
+    let root = roots::transactions_root(body).map_err(|error| malformed("body", error))?;
+    check_parts(header, body, root)
 }
 
 /// Checks receipts against their header (part of level `full`): root, bloom and gas.
@@ -208,19 +211,15 @@ fn check_summary(header: &Header<'_>, summary: &ReceiptsSummary) -> Result<(), F
     Ok(())
 }
 
-/// Checks that each transaction has one receipt, of its own type. Both roots of a header can be kept without that
-/// only where nobody has executed the block. A chain that is not known may have receipts of another kind.
-fn check_pairs(
-    spec: &ChainSpec,
-    transactions: &[Transaction<'_>],
-    receipts: &ReceiptsSummary,
-) -> Result<(), Fault> {
+/// Checks that each transaction, here its type, has one receipt of that type. Both roots of a header can be kept
+/// without that only where nobody has executed the block. A chain that is not known may have receipts of another kind.
+fn check_pairs(spec: &ChainSpec, transactions: &[u8], receipts: &ReceiptsSummary) -> Result<(), Fault> {
     if spec.family == Family::Unknown {
         return Ok(());
     }
     for (transaction, receipt) in transactions.iter().zip(&receipts.kinds) {
-        if transaction.kind() != *receipt {
-            let (found, expected) = ((*receipt).into(), transaction.kind().into());
+        if transaction != receipt {
+            let (found, expected) = ((*receipt).into(), (*transaction).into());
             return Err(Fault::Number { field: "type", found, expected });
         }
     }
@@ -233,9 +232,9 @@ fn check_pairs(
     }
 }
 
-fn check_parts(header: &Header<'_>, body: &Body<'_>, transactions: &[Transaction<'_>]) -> Result<(), Fault> {
+fn check_parts(header: &Header<'_>, body: &Body<'_>, transactions_root: B256) -> Result<(), Fault> {
     expect("sha3Uncles", body.uncles_hash(), header.uncles_hash())?;
-    expect("transactionsRoot", roots::root_of_transactions(transactions), header.transactions_root())?;
+    expect("transactionsRoot", transactions_root, header.transactions_root())?;
     let found = roots::withdrawals_root(body).map_err(|error| malformed("body", error))?;
     match (found, header.withdrawals_root()) {
         (Some(found), Some(expected)) => expect("withdrawalsRoot", found, expected)?,
@@ -262,10 +261,6 @@ fn check_extra(header: &Header<'_>, body: &Body<'_>) -> Result<(), Fault> {
         }
         _ => Err(Fault::Rule { field: "body", rule: "has items that the header does not commit to" }),
     }
-}
-
-fn collect<'a>(body: &Body<'a>) -> Result<Vec<Transaction<'a>>, Fault> {
-    body.transactions().collect::<Result<_, _>>().map_err(|error| malformed("body", error))
 }
 
 fn expect(field: &'static str, found: B256, expected: B256) -> Result<(), Fault> {

@@ -1,7 +1,6 @@
 //! Makes blocks: everything of one follows from its place.
 
 use alloy_primitives::{B256, keccak256};
-use alloy_trie::root::ordered_trie_root_encoded;
 use bytes::Bytes;
 
 use super::draw::Stream;
@@ -16,6 +15,7 @@ use super::{DEV_CHAIN_ID, DevOptions, TRANSACTIONS_MAX};
 use crate::block::{Block, BlockId};
 use crate::genesis::EMPTY_UNCLES_HASH;
 use crate::rlp::{write_list, write_list_prefix};
+use crate::roots::ordered_root;
 
 /// The rules of one chain. Holds no state: may be used from any thread.
 #[derive(Clone, Debug)]
@@ -82,7 +82,7 @@ impl Mint {
             bench.roots()
         });
         self.write_withdrawals(place, &mut bench.withdrawals);
-        let withdrawals_root = ordered_trie_root_encoded(&bench.withdrawals);
+        let withdrawals_root = ordered_root(bench.withdrawals.iter().map(Vec::as_slice));
         Commitments { roots, withdrawals_root, bloom: bench.receipts.bloom, totals }
     }
 
@@ -120,7 +120,7 @@ impl Bench {
         let root = |bytes: &[u8], ends: &[usize], starts: &[usize]| -> B256 {
             let items =
                 starts.iter().zip(ends).map(|(start, end)| bytes.get(*start..*end).unwrap_or_default());
-            ordered_trie_root_encoded(&items.collect::<Vec<_>>())
+            ordered_root(items)
         };
         let (transactions, receipts) = (&self.transactions, &self.receipts);
         Roots {

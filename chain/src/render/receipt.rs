@@ -1,6 +1,6 @@
 //! Receipts.
 
-use alloy_primitives::U256;
+use alloy_primitives::{Bloom, U256};
 
 use super::json::{close, data, fixed, put, quantity, quantity256};
 use super::log;
@@ -10,7 +10,7 @@ use super::{Parts, RenderError, state_sync};
 use crate::derive::{GAS_PER_BLOB, contract_address};
 use crate::receipt::{Outcome, Receipt, Receipts};
 use crate::rlp::Items;
-use crate::roots::blooms::Blooms;
+use crate::roots::blooms::WithBlooms;
 use crate::transaction::kind;
 
 /// One receipt; `false` if the block has none at `index` (then nothing was written).
@@ -41,7 +41,7 @@ pub fn receipt(
         Some(receipt) => receipt,
         None => all.next().ok_or(MISSING)??,
     };
-    write(out, parts, &receipt, &view, &place, &mut Blooms::default())?;
+    write(out, parts, &receipt, &view, &place, &receipt.bloom()?)?;
     Ok(true)
 }
 
@@ -54,13 +54,12 @@ pub fn block_receipts(
     parts.check_fork()?;
     let beside = parts.receipt_beside()?.copied();
     let mut place = Place::default();
-    let mut blooms = Blooms::default();
-    let mut receipts = receipts.iter();
+    let mut receipts = WithBlooms::of(receipts);
     let start = out.len();
     for (index, transaction) in parts.body.transactions().enumerate() {
-        let receipt = receipts.next().ok_or(MISSING)??;
+        let (receipt, bloom) = receipts.next().ok_or(MISSING)??;
         out.push(b',');
-        write(out, parts, &receipt, &View::of(parts, transaction?, index)?, &place, &mut blooms)?;
+        write(out, parts, &receipt, &View::of(parts, transaction?, index)?, &place, &bloom)?;
         place.pass(&receipt);
     }
     if receipts.next().is_some() {
@@ -68,7 +67,7 @@ pub fn block_receipts(
     }
     if let Some(receipt) = beside {
         out.push(b',');
-        write(out, parts, &receipt, &state_sync::beside(parts), &place, &mut blooms)?;
+        write(out, parts, &receipt, &state_sync::beside(parts), &place, &receipt.bloom()?)?;
     }
     close(out, start, *b"[]");
     Ok(())
@@ -92,13 +91,13 @@ impl Place {
     }
 }
 
-fn write<'a>(
+fn write(
     out: &mut Vec<u8>,
     parts: &Parts<'_>,
-    receipt: &Receipt<'a>,
+    receipt: &Receipt<'_>,
     view: &View<'_>,
     place: &Place,
-    blooms: &mut Blooms<'a>,
+    bloom: &Bloom,
 ) -> Result<(), RenderError> {
     if receipt.kind() != view.kind {
         return Err(RenderError::Unknown("receipt's type"));
@@ -117,7 +116,7 @@ fn write<'a>(
             }
             Field::LogsBloom => {
                 put(out, b",\"logsBloom\":");
-                data(out, blooms.of(receipt)?.as_slice());
+                data(out, bloom.as_slice());
             }
             field => write_field(out, parts, receipt, view, field)?,
         }

@@ -1,61 +1,132 @@
-//! The trie index → item, built while the items come.
+//! The trie index → item (Yellow Paper, appendix D), whose hashes are made level by level.
 //!
-//! Its keys are the RLP of the indices, in whose order the builder must get its leaves: 1 to 127, then 0 (0x80),
-//! then 128 and up. So no more than the first item has to wait, however many there are: receipts grow fiftyfold
-//! between their stored and their hashed form, and must never be held all at once.
+//! Which nodes there are follows from the number of items alone: keys are the RLP of the indices. So each item's leaf
+//! can be hashed as soon as the item is at hand, beside other leaves, and need not be kept: receipts grow fiftyfold
+//! between their stored and their hashed form. Of an item stays the [`Reference`] by which its parent names it.
 
-use alloy_primitives::B256;
-use alloy_trie::{EMPTY_ROOT_HASH, HashBuilder, Nibbles};
+mod key;
+mod levels;
 
-use crate::rlp::write_uint;
+use alloy_primitives::{B256, keccak256};
+use alloy_trie::EMPTY_ROOT_HASH;
+
+use crate::keccak::{Head, Message, hash_all};
+use crate::rlp::{write_list_prefix, write_string_prefix};
+
+use key::{Key, Node};
+use levels::Levels;
 
 /// A trie that takes its items in order.
-#[derive(Debug, Default)]
-pub(super) struct OrderedTrie {
-    builder: HashBuilder,
-    first: Option<Vec<u8>>,
-    key: Vec<u8>,
-    count: u64,
+#[derive(Debug)]
+pub(crate) struct OrderedTrie {
+    count: usize,
+    leaves: Vec<Reference>,
 }
 
-/// The first index whose key comes behind that of 0.
-const BEHIND_FIRST: u64 = 0x80;
+/// How a node is named in its parent: by its hash, or by itself if it is shorter than one.
+#[derive(Clone, Copy, Debug)]
+struct Reference {
+    bytes: [u8; Self::MAX],
+    len: u8,
+}
+
+/// Items that are worked on together: enough to fill all lanes, and no more memory however many there are.
+pub(crate) const TOGETHER: usize = 512;
 
 // === impl OrderedTrie ===
 
 impl OrderedTrie {
-    /// Takes the next item.
-    pub(super) fn push(&mut self, item: &[u8]) {
-        let index = self.count;
-        self.count = index.saturating_add(1);
-        if index == 0 {
-            self.first = Some(item.to_vec());
-            return;
+    /// A trie that will have so many items.
+    pub(crate) fn of(count: usize) -> Self {
+        Self { count, leaves: Vec::with_capacity(count) }
+    }
+
+    /// Takes the next items.
+    pub(crate) fn take<'a>(&mut self, mut items: impl Iterator<Item = &'a [u8]>) {
+        loop {
+            let leaves = self.leaves(items.by_ref().take(TOGETHER));
+            if leaves.is_empty() {
+                break;
+            }
+            self.extend(&leaves, &hash_all(&leaves));
         }
-        if index == BEHIND_FIRST {
-            self.add_first();
-        }
-        self.add(index, item);
+    }
+
+    /// The leaves of the next items, for whom wants to hash more beside them.
+    pub(crate) fn leaves<'a>(&self, items: impl Iterator<Item = &'a [u8]>) -> Vec<Message<'a>> {
+        let (mut path, mut head) = (Vec::new(), Vec::new());
+        let leaf = |(index, item)| {
+            let key = Key::of(index);
+            path.clear();
+            key.write_path(Node::Leaf, self.depth(index)..key.len(), &mut path);
+            write_string_prefix(&mut path, item);
+            head.clear();
+            write_list_prefix(&mut head, path.len() + item.len());
+            head.extend_from_slice(&path);
+            Message::new(Head::of(&head), item)
+        };
+        (self.leaves.len()..).zip(items).map(leaf).collect()
+    }
+
+    /// Takes the next leaves and their hashes.
+    pub(crate) fn extend(&mut self, leaves: &[Message<'_>], hashes: &[B256]) {
+        self.leaves.extend(leaves.iter().zip(hashes).map(|(leaf, hash)| Reference::to(leaf, *hash)));
     }
 
     /// The root over all items.
-    pub(super) fn root(mut self) -> B256 {
-        if self.count == 0 {
-            return EMPTY_ROOT_HASH;
-        }
-        self.add_first();
-        self.builder.root()
-    }
-
-    fn add_first(&mut self) {
-        if let Some(first) = self.first.take() {
-            self.add(0, &first);
+    pub(crate) fn root(self) -> B256 {
+        match self.leaves.as_slice() {
+            [] => EMPTY_ROOT_HASH,
+            [only] => only.hash(),
+            leaves => Levels::of(leaves.len()).root(leaves),
         }
     }
 
-    fn add(&mut self, index: u64, item: &[u8]) {
-        self.key.clear();
-        write_uint(&mut self.key, index);
-        self.builder.add_leaf(Nibbles::unpack(&self.key), item);
+    /// Nibbles of a key that the branches above its leaf have used up.
+    fn depth(&self, index: usize) -> u32 {
+        let (key, place) = (Key::of(index), Key::place(index, self.count));
+        let shared = |other: usize| key.shared(Key::of(Key::index(other, self.count))) + 1;
+        let before = place.checked_sub(1).map_or(0, shared);
+        let behind = Some(place + 1).filter(|place| *place < self.count).map_or(0, shared);
+        before.max(behind)
+    }
+}
+
+// === impl Reference ===
+
+impl Reference {
+    /// A hash as a string item.
+    const MAX: usize = 33;
+    /// Prefix of a string of 32 bytes.
+    const HASH: u8 = 0xa0;
+
+    fn to(node: &Message<'_>, hash: B256) -> Self {
+        let mut bytes = [0; Self::MAX];
+        let [prefix, rest @ ..] = &mut bytes;
+        if node.len() < rest.len() {
+            return Self::itself(&node.to_vec());
+        }
+        *prefix = Self::HASH;
+        *rest = hash.0;
+        Self { bytes, len: Self::MAX as u8 }
+    }
+
+    /// A node that is shorter than a hash.
+    fn itself(node: &[u8]) -> Self {
+        let mut bytes = [0; Self::MAX];
+        bytes.iter_mut().zip(node).for_each(|(byte, from)| *byte = *from);
+        Self { bytes, len: node.len().min(Self::MAX) as u8 }
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..self.len.into()).unwrap_or_default()
+    }
+
+    /// The hash of the node: a root is always named by it.
+    fn hash(&self) -> B256 {
+        match self.as_slice() {
+            [Self::HASH, hash @ ..] => B256::try_from(hash).unwrap_or_default(),
+            node => keccak256(node),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Readers against real blocks of many chains, and against another implementation on hostile bytes.
 
 mod differential;
+mod tries;
 
 use hypasis_chain::body::{join_block, split_block};
 use hypasis_chain::header::field;
