@@ -5,6 +5,7 @@
 
 use alloy_primitives::{Address, B256, Bloom, U256, keccak256};
 
+use crate::keccak::{Message, hash_all};
 use crate::rlp::{Item, RlpError};
 
 /// More fields than any known chain's header (Avalanche Granite: 24).
@@ -66,6 +67,11 @@ pub mod field {
     pub const PARENT_BEACON_ROOT: usize = 19;
     /// EIP-7685.
     pub const REQUESTS_HASH: usize = 20;
+}
+
+/// The hashes of headers in RLP, in their order: made beside each other, for a fraction of what each costs alone.
+pub fn hashes<'a>(headers: impl IntoIterator<Item = &'a [u8]>) -> Vec<B256> {
+    hash_all(&headers.into_iter().map(Message::from).collect::<Vec<_>>())
 }
 
 // === impl Header ===

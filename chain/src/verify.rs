@@ -161,10 +161,15 @@ pub fn verify(level: Level, spec: &ChainSpec, block: &Block, expected: BlockId) 
 
 /// Checks that `header` is the block `hash` at `number` (level `none`).
 pub fn check_identity(header: &Header<'_>, number: u64, hash: B256) -> Result<(), Fault> {
-    if header.number() != number {
-        return Err(Fault::Number { field: "number", found: header.number(), expected: number });
+    check_id(BlockId { number: header.number(), hash: header.hash() }, BlockId { number, hash })
+}
+
+/// Checks that the block at hand is the one that was asked for (level `none`), where its hash is known already.
+pub fn check_id(found: BlockId, expected: BlockId) -> Result<(), Fault> {
+    if found.number != expected.number {
+        return Err(Fault::Number { field: "number", found: found.number, expected: expected.number });
     }
-    expect("hash", header.hash(), hash)
+    expect("hash", found.hash, expected.hash)
 }
 
 /// Checks that `child` follows `parent`, whose hash is `parent_hash` (part of level `header`).

@@ -5,8 +5,8 @@
 
 use alloy_primitives::{B256, U256};
 use bytes::Bytes;
-use hypasis_chain::verify::check_identity;
-use hypasis_chain::{BlockId, Fault, Header, Level};
+use hypasis_chain::verify::check_id;
+use hypasis_chain::{BlockId, Fault, Header, Level, header};
 
 use super::verify::Checks;
 
@@ -38,9 +38,10 @@ pub fn close_down(anchor: BlockId, headers: &[Bytes], checks: &Checks) -> Result
     let mut linked: Vec<Linked> = Vec::with_capacity(headers.len());
     let mut expected = anchor;
     let mut child: Option<(Header<'_>, u64)> = None;
-    for raw in headers.iter().rev() {
+    for (raw, hash) in headers.iter().zip(hashes(headers)).rev() {
         let header = parse(raw, expected.number)?;
-        check_identity(&header, expected.number, expected.hash).map_err(broken(expected.number))?;
+        let found = BlockId { number: header.number(), hash };
+        check_id(found, expected).map_err(broken(expected.number))?;
         if let Some((child, number)) = &child
             && checks.level >= Level::Header
         {
@@ -66,7 +67,7 @@ pub fn close_up(
     let mut linked = Vec::with_capacity(headers.len());
     let mut below = parent;
     let mut below_header = parent_header.map(|raw| parse(raw, parent.number)).transpose()?;
-    for raw in headers {
+    for (raw, hash) in headers.iter().zip(hashes(headers)) {
         let number = below.number.saturating_add(1);
         let header = parse(raw, number)?;
         match &below_header {
@@ -75,7 +76,7 @@ pub fn close_up(
             }
             _ => check_parent(&header, below)?,
         }
-        let id = BlockId { number, hash: header.hash() };
+        let id = BlockId { number, hash };
         linked.push(Linked { id, parent: below.hash, difficulty: header.difficulty(), raw: raw.clone() });
         below = id;
         below_header = Some(header);
@@ -91,6 +92,10 @@ pub fn parent_of(raw: &[u8]) -> Option<B256> {
 /// The difficulty in a header's bytes, zero if they are none.
 pub fn difficulty_of(raw: &[u8]) -> U256 {
     Header::parse(raw).map_or(U256::ZERO, |header| header.difficulty())
+}
+
+fn hashes(headers: &[Bytes]) -> Vec<B256> {
+    header::hashes(headers.iter().map(Bytes::as_ref))
 }
 
 fn check_parent(header: &Header<'_>, parent: BlockId) -> Result<(), Broken> {

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use alloy_primitives::B256;
 use bytes::Bytes;
 use hypasis_chain::bor::state_sync;
-use hypasis_chain::{Body, Header, Level, Receipts, verify};
+use hypasis_chain::{Body, Header, Level, Receipts, roots, verify};
 
 use super::Report;
 use super::index::Prints;
@@ -107,9 +107,9 @@ impl Walk<'_> {
             verify::check_body(header, &body).map_err(|fault| fault.to_string())?;
         }
         if self.coverage.of(Kind::Index).contains(number) {
-            for (position, transaction) in (0..).zip(body.transactions()) {
-                let hash = transaction.map_err(|error| error.to_string())?.hash();
-                self.walked.locations.add(number, position, &hash);
+            let hashes = roots::transaction_hashes(&body).map_err(|error| error.to_string())?;
+            for (position, hash) in (0..).zip(&hashes) {
+                self.walked.locations.add(number, position, hash);
             }
         }
         if self.coverage.of(Kind::Senders).contains(number) {

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use alloy_primitives::B256;
-use hypasis_chain::Body;
 use hypasis_chain::bor::state_sync;
+use hypasis_chain::{Body, roots};
 use rocksdb::{ReadOptions, WriteBatch};
 
 use super::Report;
@@ -206,8 +206,7 @@ pub(super) fn transaction_hashes(core: &Core, number: u64) -> Result<Vec<B256>, 
     let damaged = |_| StoreError::Damaged { number, what: "body" };
     let raw = core.value(Family::Bodies, number)?.unwrap_or_default();
     let body = Body::parse(&raw).map_err(damaged)?;
-    let inside = body.transactions().map(|transaction| Ok(transaction.map_err(damaged)?.hash()));
-    let mut hashes = inside.collect::<Result<Vec<B256>, StoreError>>()?;
+    let mut hashes = roots::transaction_hashes(&body).map_err(damaged)?;
     if core.may_have_extra(number)
         && core.moment().coverage.of(Kind::Extra).contains(number)
         && core.value(Family::Extra, number)?.is_some_and(|extra| extra.as_ref() != state_sync::NONE)

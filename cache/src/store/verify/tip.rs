@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use alloy_primitives::B256;
 use bytes::Bytes;
 use hypasis_chain::bor::state_sync;
-use hypasis_chain::{BlockId, Body, Header, Level, Receipts, verify};
+use hypasis_chain::{BlockId, Body, Header, Level, Receipts, roots, verify};
 use rocksdb::{IteratorMode, ReadOptions};
 
 use super::Report;
@@ -160,9 +160,8 @@ fn check_transactions(
 ) -> Result<(), String> {
     let mut hashes = Vec::new();
     let mut count = 0_u32;
-    let inside = body.transactions().map(|transaction| transaction.map(|transaction| transaction.hash()));
-    for hash in inside.chain(beside.map(Ok)) {
-        let hash = hash.map_err(|error| error.to_string())?;
+    let inside = roots::transaction_hashes(body).map_err(|error| error.to_string())?;
+    for hash in inside.into_iter().chain(beside) {
         let key = keys::tip_transaction(&hash, &block.id);
         let found = core.row(Family::TipTransactions, block.id.number, &key);
         if found.map_err(|error| error.to_string())?.as_deref() != Some(&count.to_be_bytes()[..]) {
