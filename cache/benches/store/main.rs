@@ -1,6 +1,6 @@
 //! What the store writes and reads, beside what the same bytes cost without it. Prints markdown tables.
 //!
-//! `cargo bench -p hypasis-cache --bench store [-- write|read|scale]`; without a name the first two.
+//! `cargo bench -p hypasis-cache --bench store [-- write|read|scale|merging]`; without a name the first two.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,6 +11,7 @@
 )]
 
 mod blocks;
+mod merging;
 mod meter;
 mod read;
 mod scale;
@@ -31,5 +32,8 @@ fn main() {
     }
     if named.iter().any(|word| word == "scale") {
         scale::print();
+    }
+    if named.iter().any(|word| word == "merging") {
+        merging::print();
     }
 }

@@ -162,7 +162,7 @@ fn map_lookup(ranges: u64) -> f64 {
     cost.wall * 1e9 / 1e6
 }
 
-fn mixed(i: u64) -> u64 {
+pub(crate) fn mixed(i: u64) -> u64 {
     let mixed = i.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed ^ mixed >> 27

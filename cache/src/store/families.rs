@@ -2,9 +2,9 @@
 //!
 //! *Values* (headers, bodies, receipts, extra, senders) are keyed by height, written as SST files that never
 //! overlap, and so lie in the lowest level from the start: nothing is ever compacted but what a removal cuts.
-//! *Indexes* are keyed by hash, so that each part's file overlaps all others: they come in at level 0 and are
-//! merged by level compaction, which also frees the entries of what was pruned. A lookup there is one seek under an
-//! 8-byte prefix that a bloom filter guards.
+//! *Indexes* are keyed by hash, so that each part's file overlaps all others: files of like size are merged (universal
+//! compaction), which also frees the entries of what was pruned. Merging all of an index takes as much disk again until
+//! it is done. A lookup there is one seek under an 8-byte prefix that a bloom filter guards.
 //! *Records* (meta, tip) go through the write-ahead log.
 
 use std::sync::Arc;
@@ -12,13 +12,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, CompactionDecision, DBCompactionStyle, DBCompressionType,
-    DataBlockIndexType, Options, SliceTransform, WriteBufferManager,
+    DataBlockIndexType, Options, SliceTransform, UniversalCompactOptions, WriteBufferManager,
 };
 
 use super::{Options as StoreOptions, keys};
 
-/// Level-0 files of an index at which they are merged; each part brings one.
+/// Sorted runs of an index at which some are merged; each part brings one.
 const INDEX_MERGE_TRIGGER: i32 = 8;
+/// When all younger runs together are so large beside the oldest, the index is merged whole. So it is at most twice
+/// its size where old entries go as new ones come.
+const INDEX_STALE_PERCENT: i32 = 100;
 /// A data block closes at this size; a larger value has a block of its own.
 const VALUE_BLOCK_BYTES: usize = 16 << 10;
 /// Memtable of the families that are written through the log.
@@ -150,7 +153,7 @@ impl Family {
             }
             Self::HashNumber | Self::TxLocation => {
                 options.set_compression_type(DBCompressionType::None);
-                options.set_level_zero_file_num_compaction_trigger(INDEX_MERGE_TRIGGER);
+                merged_by_size(&mut options);
                 drop_below(&mut options, Arc::clone(&shared.floor));
                 prefixed(&mut options, &mut table, keys::INDEX_PREFIX);
             }
@@ -202,6 +205,18 @@ fn prefixed(options: &mut Options, table: &mut BlockBasedOptions, prefix: usize)
     options.set_memtable_prefix_bloom_ratio(0.05);
     table.set_whole_key_filtering(false);
     table.set_bloom_filter(10.0, false);
+}
+
+/// Files of like size are merged with each other. Merged level by level, each few parts would be written anew with
+/// all that is held: over 800 sections of headers seventeen times their size is written so and four times here, and
+/// lookups take as long (`cargo bench -p hypasis-cache --bench store -- merging`).
+fn merged_by_size(options: &mut Options) {
+    let mut universal = UniversalCompactOptions::default();
+    universal.set_max_size_amplification_percent(INDEX_STALE_PERCENT);
+    options.set_universal_compaction_options(&universal);
+    options.set_compaction_style(DBCompactionStyle::Universal);
+    options.set_level_compaction_dynamic_level_bytes(false);
+    options.set_level_zero_file_num_compaction_trigger(INDEX_MERGE_TRIGGER);
 }
 
 /// Entries of pruned heights go when their file is merged, which costs no write of its own. Whoever writes lowers

@@ -28,6 +28,17 @@ pub struct Stats {
     pub families: Vec<(String, u64)>,
 }
 
+// === impl Stats ===
+
+impl Stats {
+    /// Bytes on disk of what is keyed by hash.
+    pub fn index_bytes(&self) -> u64 {
+        let indexes = [Family::HashNumber, Family::TxLocation].map(Family::name);
+        let of = |(name, _): &&(String, u64)| indexes.contains(&name.as_str());
+        self.families.iter().filter(of).map(|(_, bytes)| bytes).sum()
+    }
+}
+
 pub(super) fn stats(core: &Core) -> Stats {
     let property = |family: Family, name: &str| {
         let value =

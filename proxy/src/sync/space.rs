@@ -30,7 +30,8 @@ const FULL_PERCENT: u64 = 95;
 pub struct Projection {
     /// Bytes that the missing blocks will take.
     pub missing_bytes: u64,
-    /// Bytes that are there for them: free disk, or what `max_size` leaves if that is less.
+    /// Bytes that are there for them: free disk less what merging the indexes takes for a while, or what `max_size`
+    /// leaves if that is less.
     pub room_bytes: u64,
 }
 
@@ -44,12 +45,14 @@ impl Projection {
         missing_blocks: u64,
         max_size: Option<u64>,
     ) -> Option<Self> {
-        let held =
-            (stats.history_blocks >= SAMPLE_BLOCKS).then(|| stats.disk_bytes / stats.history_blocks.max(1));
-        let mean = held.or(sampled)?;
+        let held = stats.history_blocks >= SAMPLE_BLOCKS;
+        let mean = |bytes: u64| held.then(|| bytes / stats.history_blocks.max(1));
+        let missing_bytes = mean(stats.disk_bytes).or(sampled)?.saturating_mul(missing_blocks);
         let left = max_size.map_or(u64::MAX, |max| max.saturating_sub(stats.disk_bytes));
-        let missing_bytes = mean.saturating_mul(missing_blocks);
-        Some(Self { missing_bytes, room_bytes: stats.free_bytes.min(left) })
+        // An index that is merged whole is written anew before the old one goes.
+        let indexes = mean(stats.index_bytes()).unwrap_or_default();
+        let merging = indexes.saturating_mul(stats.history_blocks.saturating_add(missing_blocks));
+        Some(Self { missing_bytes, room_bytes: stats.free_bytes.saturating_sub(merging).min(left) })
     }
 
     /// Whether it fits.

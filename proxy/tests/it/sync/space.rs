@@ -34,6 +34,19 @@ fn the_projection_follows_the_mean_of_what_is_held() {
 }
 
 #[test]
+fn the_projection_leaves_room_for_indexes_that_are_merged() {
+    let families = vec![("headers".to_owned(), 1_600_000), ("tx_location".to_owned(), 400_000)];
+    let stats =
+        Stats { disk_bytes: 2_000_000, free_bytes: 7_000_000, history_blocks: 2_000, ..Stats::default() };
+    assert_eq!(Projection::new(&stats, None, 6_000, None).unwrap().room_bytes, 7_000_000);
+    let stats = Stats { families, ..stats };
+    // 200 bytes of each block are index: of 2,000 that are held and 6,000 that are not.
+    let projection = Projection::new(&stats, None, 6_000, None).unwrap();
+    assert_eq!((projection.missing_bytes, projection.room_bytes), (6_000_000, 5_400_000));
+    assert!(!projection.fits());
+}
+
+#[test]
 fn the_window_becomes_history_in_whole_sections_unless_it_is_crowded() {
     assert_eq!(promotion(100, SECTION - 2, 8_000, 32_768), None);
     assert_eq!(promotion(100, SECTION - 1, 8_000, 32_768), Some(SECTION - 1));
