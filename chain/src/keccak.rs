@@ -50,6 +50,17 @@ pub(crate) fn hash_all(messages: &[Message<'_>]) -> Vec<B256> {
     hashes
 }
 
+/// The vector units on which hashes are made beside each other, as an operator is told: `AVX-512`, `AVX2` or `none`.
+pub fn units() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    match pulp::Arch::new() {
+        pulp::Arch::V4(_) => return "AVX-512",
+        pulp::Arch::V3(_) => return "AVX2",
+        _ => {}
+    }
+    "none"
+}
+
 /// Makes the hashes on the widest vector units that there are; gives back what it could not.
 fn hash_beside(jobs: Vec<Job<'_>>) -> Vec<Job<'_>> {
     #[cfg(target_arch = "x86_64")]
@@ -153,6 +164,7 @@ impl Head {
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use alloy_primitives::keccak256;
+    use proptest::collection::vec;
     use proptest::prelude::*;
 
     use super::*;
@@ -216,7 +228,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_messages_have_their_own_hashes(lengths in prop::collection::vec((0..=Head::MAX, 0..1_500_usize), 0..40)) {
+        fn any_messages_have_their_own_hashes(lengths in vec((0..=Head::MAX, 0..1_500_usize), 0..40)) {
             check(&lengths);
         }
     }

@@ -4,7 +4,7 @@
 //! lie. No I/O and no async: bytes in, bytes or a [`verify::Fault`] out.
 //!
 //! * [`rlp`], [`header`], [`body`], [`transaction`], [`receipt`]: positional readers
-//! * [`roots`], [`verify`], [`sender`]: what the bytes must add up to
+//! * [`roots`], [`verify`], [`sender`]: what the bytes must add up to; [`keccak`]: many hashes at once
 //! * [`spec`], [`genesis`], [`fork_id`]: which rules hold at which height
 //! * [`bor`]: what differs on Polygon
 //! * [`derive`], [`render`]: fields that follow from others, and `eth_*` results written straight from RLP
@@ -19,7 +19,7 @@ pub mod dev;
 pub mod fork_id;
 pub mod genesis;
 pub mod header;
-mod keccak;
+pub mod keccak;
 pub mod rebuild;
 pub mod receipt;
 pub mod render;

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, DB, DBCompactionStyle, DBCompressionType,
-    IngestExternalFileOptions, Options, ReadOptions, SliceTransform, SstFileWriter, WaitForCompactOptions,
+    IngestExternalFileOptions, Options, ReadOptions, SliceTransform, SstFileWriter, UniversalCompactOptions,
+    WaitForCompactOptions,
 };
 
 use crate::meter::cost;
@@ -23,6 +24,8 @@ const MEMORY: usize = 64 << 20;
 const READS: u64 = 20_000;
 /// Files at which they are merged, as the store has it.
 const TRIGGER: i32 = 8;
+/// Size of all younger files beside the oldest at which all are merged, where they are merged by size.
+const STALE_PERCENT: i32 = 100;
 /// How often the disk is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Bytes of a row's key; its value is empty.
@@ -102,6 +105,9 @@ fn options(style: DBCompactionStyle) -> Options {
     options.set_level_compaction_dynamic_level_bytes(style == DBCompactionStyle::Level);
     options.set_level_zero_file_num_compaction_trigger(TRIGGER);
     options.set_max_background_jobs(2);
+    let mut universal = UniversalCompactOptions::default();
+    universal.set_max_size_amplification_percent(STALE_PERCENT);
+    options.set_universal_compaction_options(&universal);
     options.set_compression_type(DBCompressionType::None);
     options.set_prefix_extractor(SliceTransform::create_fixed_prefix(PREFIX));
     options.set_block_based_table_factory(&table);

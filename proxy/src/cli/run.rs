@@ -1,6 +1,7 @@
 //! `hypasis run`: configuration, logs, runtime, build, announce, serve, drain. SIGHUP reads the configuration again.
 
 use anyhow::Context;
+use hypasis_chain::keccak;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -14,7 +15,7 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     let level = logs::start(&config.log)?;
     descriptors::raise_limit();
     let reload = Reload::new(flags.clone(), level, config.clone());
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), "Hypasis starts.");
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), vector_units = keccak::units(), "Hypasis starts.");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("hypasis")
