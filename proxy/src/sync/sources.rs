@@ -137,14 +137,13 @@ impl Sources {
         self.entries.iter().filter_map(opinion).collect()
     }
 
-    /// How many sources there are, usable or not.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether there is none at all.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+    /// Whether nobody is missing who has a say beside those that have spoken: no node, and where there is none, no
+    /// archive and no peers.
+    pub fn all_have_spoken(&self) -> bool {
+        match self.entries.iter().filter(|entry| entry.source.follows_head()).count() {
+            0 => self.opinions().len() >= self.entries.len(),
+            nodes => self.live_opinions().len() >= nodes,
+        }
     }
 
     /// The source with that id.

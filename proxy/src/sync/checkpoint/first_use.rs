@@ -27,7 +27,7 @@ pub(super) async fn ask(shared: &Shared) -> Checkpoint {
             watch.changed().await;
         }
         let everybody = async {
-            while shared.sources.opinions().len() < shared.sources.len() {
+            while !shared.sources.all_have_spoken() {
                 watch.changed().await;
             }
         };

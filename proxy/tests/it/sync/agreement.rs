@@ -5,7 +5,11 @@ use std::sync::Arc;
 use alloy_primitives::B256;
 use hypasis_chain::BlockId;
 use hypasis_proxy::sync::agreement::*;
-use hypasis_upstream::Heads;
+use hypasis_proxy::sync::metrics::Metrics;
+use hypasis_proxy::sync::sources::Sources;
+use hypasis_upstream::{Heads, Source};
+
+use super::rig::{Puppet, chain};
 
 fn id(number: u64, fork: u8) -> BlockId {
     BlockId { number, hash: B256::with_last_byte(fork) }
@@ -34,6 +38,26 @@ fn two_that_contradict_each_other_are_not_believed() {
 fn more_than_half_name_the_others() {
     let verdict = weigh(&answers(&[7, 8, 7]));
     assert_eq!(verdict, Verdict::Agreed(B256::with_last_byte(7), vec!["s1".into()]));
+}
+
+#[test]
+fn only_those_who_have_a_say_are_waited_for() {
+    let chain = chain(10, 0);
+    let [one, other] = ["one", "other"].map(|name| Arc::new(Puppet::new(name, &chain)));
+    let archive = Arc::new(Puppet::new("archive", &chain).not_following());
+    let all_have_spoken = |puppets: &[&Arc<Puppet>]| {
+        let sources = puppets.iter().map(|puppet| Arc::clone(puppet) as Arc<dyn Source>).collect();
+        Sources::new(sources, Metrics::default()).all_have_spoken()
+    };
+    archive.announce(None);
+    assert!(all_have_spoken(&[&archive]));
+    assert!(!all_have_spoken(&[&archive, &one]), "a node overrules the archive");
+    one.announce(None);
+    assert!(all_have_spoken(&[&archive, &one]));
+    assert!(!all_have_spoken(&[&archive, &one, &other]));
+    let strangers = Arc::new(Puppet::new("peers", &chain).not_following());
+    assert!(all_have_spoken(&[&strangers, &one]), "the silent ones would not be heard beside a node");
+    assert!(!all_have_spoken(&[&strangers, &archive]));
 }
 
 #[test]

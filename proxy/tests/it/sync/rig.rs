@@ -39,6 +39,7 @@ pub(crate) struct Puppet {
     score: u64,
     lie: Option<Corruption>,
     receipts: bool,
+    follows: bool,
     beside: fn(u64) -> Option<Bytes>,
     blamed: Mutex<Vec<(u64, Fault)>>,
     given: Mutex<u64>,
@@ -55,6 +56,7 @@ impl Puppet {
             score: 1,
             lie: None,
             receipts: true,
+            follows: true,
             beside: |_| None,
             blamed: Mutex::default(),
             given: Mutex::default(),
@@ -74,6 +76,11 @@ impl Puppet {
     /// Tells this of what stands beside its blocks.
     pub(crate) fn telling(self, beside: fn(u64) -> Option<Bytes>) -> Self {
         Self { beside, ..self }
+    }
+
+    /// Does not follow the chain, like an archive or strangers.
+    pub(crate) fn not_following(self) -> Self {
+        Self { follows: false, ..self }
     }
 
     /// Is asked before others.
@@ -121,6 +128,10 @@ impl Source for Puppet {
 
     fn heads(&self) -> watch::Receiver<Heads> {
         self.heads.subscribe()
+    }
+
+    fn follows_head(&self) -> bool {
+        self.follows
     }
 
     fn parallel(&self) -> usize {
