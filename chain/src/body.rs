@@ -50,6 +50,11 @@ impl<'a> Body<'a> {
         Items::of(self.transactions.payload()).map(|item| Transaction::from_item(item?))
     }
 
+    /// The transactions in order, unread.
+    pub(crate) fn transaction_items(&self) -> Items<'a> {
+        Items::of(self.transactions.payload())
+    }
+
     /// How many transactions there are; walks the list.
     pub fn transaction_count(&self) -> usize {
         Items::of(self.transactions.payload()).count()

@@ -11,7 +11,7 @@ use alloy_primitives::{B256, Bloom};
 use crate::body::Body;
 use crate::keccak::{Message, hash_all};
 use crate::receipt::Receipts;
-use crate::rlp::RlpError;
+use crate::rlp::{Items, RlpError};
 use crate::transaction::Transaction;
 
 use blooms::{PIECE, WithBlooms};
@@ -44,9 +44,13 @@ pub struct ReceiptsSummary {
     pub gas_ascends: bool,
 }
 
+/// Bytes that an item has at least on the average of many: the shortest that can be written, a receipt without logs and
+/// gas, has five.
+const ITEM_MIN: usize = 5;
+
 /// Root of the trie index → transaction envelope.
 pub fn transactions_root(body: &Body<'_>) -> Result<B256, RlpError> {
-    let mut trie = OrderedTrie::of(body.transaction_count());
+    let mut trie = OrderedTrie::of(count(&body.transaction_items())?);
     for transactions in pieces(body) {
         trie.take(transactions?.iter().map(Transaction::envelope));
     }
@@ -55,7 +59,7 @@ pub fn transactions_root(body: &Body<'_>) -> Result<B256, RlpError> {
 
 /// The transactions' hashes, in their order.
 pub fn transaction_hashes(body: &Body<'_>) -> Result<Vec<B256>, RlpError> {
-    let mut hashes = Vec::with_capacity(body.transaction_count());
+    let mut hashes = Vec::with_capacity(count(&body.transaction_items())?);
     for transactions in pieces(body) {
         let transactions = transactions?;
         let envelopes = transactions.iter().map(|transaction| transaction.envelope().into());
@@ -66,7 +70,7 @@ pub fn transaction_hashes(body: &Body<'_>) -> Result<Vec<B256>, RlpError> {
 
 /// All of it in one walk over the transactions; root and hashes cost less together than apart.
 pub fn transactions_summary(body: &Body<'_>) -> Result<TransactionsSummary, RlpError> {
-    let count = body.transaction_count();
+    let count = count(&body.transaction_items())?;
     let (mut hashes, mut kinds) = (Vec::with_capacity(count), Vec::with_capacity(count));
     let mut trie = OrderedTrie::of(count);
     for transactions in pieces(body) {
@@ -85,7 +89,10 @@ pub fn transactions_summary(body: &Body<'_>) -> Result<TransactionsSummary, RlpE
 /// Root of the trie index → withdrawal; `None` where the body has none (before Shanghai).
 pub fn withdrawals_root(body: &Body<'_>) -> Result<Option<B256>, RlpError> {
     let Some(withdrawals) = body.withdrawals() else { return Ok(None) };
-    let items: Vec<&[u8]> = withdrawals.map(|item| Ok(item?.raw())).collect::<Result<_, _>>()?;
+    let mut items = Vec::with_capacity(count(&withdrawals)?);
+    for item in withdrawals {
+        items.push(item?.raw());
+    }
     Ok(Some(ordered_root(items.into_iter())))
 }
 
@@ -96,7 +103,7 @@ pub fn receipts_root(receipts: &Receipts<'_>) -> Result<(B256, Bloom), RlpError>
 
 /// All of it in one walk over the receipts, with the memory of a piece of them.
 pub fn receipts_summary(receipts: &Receipts<'_>) -> Result<ReceiptsSummary, RlpError> {
-    let mut trie = OrderedTrie::of(receipts.count());
+    let mut trie = OrderedTrie::of(count(&receipts.items())?);
     let (mut bloom, mut gas_used, mut gas_ascends) = (Bloom::ZERO, 0, true);
     let mut kinds = Vec::new();
     let mut consensus = Row::default();
@@ -114,6 +121,13 @@ pub fn receipts_summary(receipts: &Receipts<'_>) -> Result<ReceiptsSummary, RlpE
     }
     trie.take(consensus.iter());
     Ok(ReceiptsSummary { root: trie.root(), bloom, gas_used, kinds, gas_ascends })
+}
+
+/// How many items there are; an error if they are more than can be real: each costs memory before anything is known
+/// to be right, a hundred bytes and more, and no transaction, receipt or withdrawal has less than [`ITEM_MIN`].
+fn count(items: &Items<'_>) -> Result<usize, RlpError> {
+    let (count, most) = (items.clone().count(), (items.rest().len() / ITEM_MIN).max(TOGETHER));
+    if count > most { Err(RlpError::TooMany(most)) } else { Ok(count) }
 }
 
 /// The transactions of a body, so many at a time as are worked on together.

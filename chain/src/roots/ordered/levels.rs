@@ -6,10 +6,10 @@ use alloy_primitives::{B256, keccak256};
 
 use crate::keccak::{Message, hash_all};
 use crate::rlp::{write_list, write_list_prefix};
+use crate::roots::row::Row;
 
 use super::Reference;
 use super::key::{Key, Node};
-use crate::roots::row::Row;
 
 /// All branches of a trie.
 #[derive(Debug, Default)]

@@ -2,6 +2,7 @@
 
 use alloy_primitives::keccak256;
 use alloy_trie::root::ordered_trie_root_encoded;
+use hypasis_chain::rlp::write_list;
 use hypasis_chain::{Body, roots};
 use proptest::prelude::*;
 
@@ -43,6 +44,20 @@ fn items_so_short_that_their_parents_hold_them_are_under_the_root_too() {
             check(&(0..count).map(|index| envelope(index, len)).collect::<Vec<_>>());
         }
     }
+}
+
+#[test]
+fn more_items_than_can_be_real_are_refused_before_they_cost_memory() {
+    let many = |count: usize| body_of(&vec![vec![KIND]; count], &[0xc0], Some(&[0xc0]));
+    let refused = |count| roots::transactions_summary(&Body::parse(&many(count)).unwrap()).is_err();
+    assert!(!refused(512));
+    assert!(refused(513));
+    let refused = |count| roots::transaction_hashes(&Body::parse(&many(count)).unwrap()).is_err();
+    assert!(refused(100_000));
+    let mut withdrawals = Vec::new();
+    write_list(&mut withdrawals, &[1; 100_000]);
+    let body = body_of(&[], &[0xc0], Some(&withdrawals));
+    assert!(roots::withdrawals_root(&Body::parse(&body).unwrap()).is_err());
 }
 
 proptest! {
