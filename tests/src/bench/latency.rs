@@ -1,13 +1,13 @@
-//! What passing through adds: one kept connection, one call after the other, the two servers in turn.
+//! What passing through adds: one kept connection, one call after the other, the servers in turn.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// Median latency of `count` calls to each server, measured in turn.
-pub fn medians(servers: [SocketAddr; 2], body: &str, count: usize) -> [Duration; 2] {
+pub fn medians<const N: usize>(servers: [SocketAddr; N], body: &str, count: usize) -> [Duration; N] {
     let mut connections = servers.map(Connection::open);
-    let mut samples = [Vec::with_capacity(count), Vec::with_capacity(count)];
+    let mut samples = [const { Vec::new() }; N];
     for round in 0..count + count / 10 {
         for (connection, samples) in connections.iter_mut().zip(&mut samples) {
             let started = Instant::now();

@@ -1,4 +1,4 @@
-//! nginx as a caching reverse proxy in front of the node: the yardstick for a hit.
+//! nginx as a reverse proxy in front of the node: with a cache the yardstick for a hit, without one for a miss.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -10,16 +10,18 @@ use crate::process::{Process, free_address};
 #[derive(Debug)]
 pub struct Nginx {
     process: Process,
-    /// Where it listens.
+    /// Where it answers from its cache.
     pub address: SocketAddr,
+    /// Where it passes everything on.
+    pub passing: SocketAddr,
 }
 
 // === impl Nginx ===
 
 impl Nginx {
-    /// Starts nginx with two workers and a cache keyed by the request's body.
+    /// Starts nginx with two workers, a port with a cache keyed by the request's body and one without.
     pub fn start(dir: &Path, node: SocketAddr) -> Self {
-        let address = free_address();
+        let (address, passing) = (free_address(), free_address());
         let dir = dir.join("nginx");
         std::fs::create_dir_all(&dir).expect("the folder can be made");
         let path = dir.display();
@@ -35,7 +37,9 @@ impl Nginx {
              server {{ listen {address} reuseport; tcp_nodelay on;\n\
              location / {{ proxy_pass http://node; proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host localhost;\n\
              proxy_cache answers; proxy_cache_methods POST; proxy_cache_key \"$request_body\";\n\
-             proxy_cache_valid 200 1h; proxy_ignore_headers Cache-Control Expires Vary; }} }} }}\n"
+             proxy_cache_valid 200 1h; proxy_ignore_headers Cache-Control Expires Vary; }} }}\n\
+             server {{ listen {passing} reuseport; tcp_nodelay on;\n\
+             location / {{ proxy_pass http://node; proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host localhost; }} }} }}\n"
         );
         let file = dir.join("nginx.conf");
         std::fs::write(&file, config).expect("the configuration can be written");
@@ -43,7 +47,8 @@ impl Nginx {
         command.arg("-c").arg(&file).arg("-e").arg(dir.join("start.log"));
         let mut process = Process::start(command, &dir.join("out.log"));
         process.listening(address);
-        Self { process, address }
+        process.listening(passing);
+        Self { process, address, passing }
     }
 
     /// The master and its workers.

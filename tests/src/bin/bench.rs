@@ -18,7 +18,7 @@ use hypasis_tests::bench::cores::{Awake, Processors};
 use hypasis_tests::bench::load::{Generator, Sample};
 use hypasis_tests::bench::nginx::Nginx;
 use hypasis_tests::bench::peers::{self as peer_bench, Kind, Served as Blocks};
-use hypasis_tests::bench::table::{head, median, rate, row};
+use hypasis_tests::bench::table::{head, median, median_within, rate, row};
 use hypasis_tests::bench::{latency, memory, syncing as sync_bench};
 use hypasis_tests::bor::Release as BorRelease;
 use hypasis_tests::geth::{Geth, HEAD, Network, Release, chain_folder};
@@ -30,6 +30,9 @@ use tempfile::TempDir;
 const ROUNDS: usize = 5;
 const SECONDS: u32 = 2;
 const CLIENTS: u32 = 2_000;
+/// Rounds of a call that passes through, and calls to each server in a round.
+const PASSING_ROUNDS: usize = 31;
+const CALLS: usize = 2_000;
 /// Blocks of the long chain that peers are served from.
 const DEVELOPMENT_BLOCKS: u64 = 1_000_000;
 /// Rounds of syncing: what a fresh node does by itself takes nearly all of the time, and not always the same.
@@ -167,19 +170,35 @@ fn interleaved(
 }
 
 fn passing(servers: &Servers) {
-    let body = request("web3_sha3", json!(["0x68656c6c6f"])).replace(ID, "1");
-    let measure = |how: &str| {
-        let [direct, through] = latency::medians([servers.geth.address, servers.appliance.rpc], &body, 2_000);
-        let added = through.saturating_sub(direct);
-        println!(
-            "A miss at the median, {how}: {direct:?} straight, {through:?} through Hypasis, {added:?} added."
-        );
-    };
-    measure("processors that sleep between calls");
+    println!(
+        "A miss: the middle of {PASSING_ROUNDS} medians of {CALLS} calls each, in microseconds, and the range in \
+         which it lies in 95 of 100 such measurements.\n"
+    );
+    print!("{}", head(&["cores", "straight", "Hypasis adds", "nginx adds"]));
+    let asked = [servers.geth.address, servers.appliance.rpc, servers.nginx.passing];
+    print!("{}", passed("sleep between calls", asked));
     let awake = Awake::keep();
-    measure("processors that are kept awake");
+    print!("{}", passed("are kept awake", asked));
     drop(awake);
     println!();
+}
+
+/// What passing on adds to a call to the first of these, by the second and by the third.
+fn passed(cores: &str, asked: [SocketAddr; 3]) -> String {
+    let body = request("web3_sha3", json!(["0x68656c6c6f"])).replace(ID, "1");
+    let mut columns = [const { Vec::new() }; 3];
+    for _ in 0..PASSING_ROUNDS {
+        let [straight, ours, theirs] =
+            latency::medians(asked, &body, CALLS).map(|median| median.as_secs_f64() * 1e6);
+        for (column, figure) in columns.iter_mut().zip([straight, ours - straight, theirs - straight]) {
+            column.push(figure);
+        }
+    }
+    let cells = columns.map(|figures| {
+        let [low, high] = median_within(figures.clone());
+        format!("{:.0} ({low:.0} to {high:.0})", median(figures))
+    });
+    row(&[vec![cores.to_owned()], cells.to_vec()].concat())
 }
 
 fn resident(servers: &Servers) {
