@@ -1,8 +1,8 @@
 //! Many Keccak-256 hashes, made beside each other.
 //!
 //! One hash is a chain of rounds that wait for each other and leaves most of a core idle. The vector units of a
-//! processor carry four (AVX2) or eight (AVX-512) such chains at once, in less than twice the time of one: verifying and
-//! storing a busy block costs little more than half so. Which units there are is seen at run time; without any,
+//! processor carry four (AVX2) or eight (AVX-512) such chains at once, in less than twice the time of one: verifying
+//! and storing a busy block costs little more than half so. Which units there are is seen at run time; without any,
 //! and where too little is to be done, hashes are made one after the other by `alloy-primitives`' assembler.
 
 #[cfg(target_arch = "x86_64")]
