@@ -5,37 +5,21 @@
 //! and storing a busy block costs little more than half so. Which units there are is seen at run time; without any,
 //! and where too little is to be done, hashes are made one after the other by `alloy-primitives`' assembler.
 
+mod message;
 #[cfg(target_arch = "x86_64")]
 mod permutation;
 #[cfg(target_arch = "x86_64")]
 mod sponge;
 
-use std::mem;
+use alloy_primitives::B256;
 
-use alloy_primitives::{B256, Keccak256};
+use message::Job;
 
-/// Bytes that a permutation takes in: Keccak-256's rate.
-const RATE: usize = 136;
+pub(crate) use message::{Head, Message};
+
 /// One permutation of all lanes takes not twice as long as the assembler's: a message that is more than this share of
 /// all the work is made alone.
 const SHARE_MAX: usize = 2;
-
-/// A message and where its hash belongs.
-type Job<'a> = (&'a Message<'a>, &'a mut B256);
-
-/// What is hashed: a few bytes made for it, followed by bytes that lie somewhere already.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Message<'a> {
-    head: Head,
-    body: &'a [u8],
-}
-
-/// Up to [`Head::MAX`] bytes.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Head {
-    bytes: [u8; Self::MAX],
-    len: u8,
-}
 
 /// The hashes of `messages`, in their order.
 pub(crate) fn hash_all(messages: &[Message<'_>]) -> Vec<B256> {
@@ -72,94 +56,6 @@ fn hash_beside(jobs: Vec<Job<'_>>) -> Vec<Job<'_>> {
     jobs
 }
 
-// === impl Message ===
-
-impl<'a> Message<'a> {
-    /// `head` and then `body`.
-    pub(crate) fn new(head: Head, body: &'a [u8]) -> Self {
-        Self { head, body }
-    }
-
-    /// How many bytes there are.
-    pub(crate) fn len(&self) -> usize {
-        self.head.as_slice().len() + self.body.len()
-    }
-
-    /// The bytes in one piece.
-    pub(crate) fn to_vec(self) -> Vec<u8> {
-        [self.head.as_slice(), self.body].concat()
-    }
-
-    /// Its hash, made alone.
-    pub(crate) fn hash(&self) -> B256 {
-        let mut hasher = Keccak256::new();
-        hasher.update(self.head.as_slice());
-        hasher.update(self.body);
-        hasher.finalize()
-    }
-
-    /// How often the state is permuted for it. At least one byte of padding follows the message.
-    fn permutations(&self) -> usize {
-        self.len() / RATE + 1
-    }
-
-    /// The [`RATE`] bytes from `at` on, a multiple of the rate: where they lie, or put together in `space` and padded
-    /// where the message ends among them.
-    fn piece<'s>(&self, at: usize, space: &'s mut [u8; RATE]) -> &'s [u8]
-    where
-        'a: 's,
-    {
-        let head = self.head.as_slice();
-        let body = self.body.get(at.saturating_sub(head.len())..).unwrap_or_default();
-        let head = head.get(at..).unwrap_or_default();
-        if let (true, Some(whole)) = (head.is_empty(), body.get(..RATE)) {
-            return whole;
-        }
-        space.fill(0);
-        let mut room = space.as_mut_slice();
-        put(&mut room, head);
-        put(&mut room, body);
-        if let Some(first) = room.first_mut() {
-            // Keccak's padding as Ethereum has it: one bit, zeros, one bit (SHA-3 has another first byte).
-            *first = 0x01;
-            space[RATE - 1] |= 0x80;
-        }
-        space
-    }
-}
-
-impl<'a> From<&'a [u8]> for Message<'a> {
-    fn from(body: &'a [u8]) -> Self {
-        Self { head: Head::default(), body }
-    }
-}
-
-/// Moves as much of `bytes` into `room` as fits.
-fn put(room: &mut &mut [u8], bytes: &[u8]) {
-    let len = bytes.len().min(room.len());
-    let (front, rest) = mem::take(room).split_at_mut(len);
-    front.copy_from_slice(bytes.get(..len).unwrap_or_default());
-    *room = rest;
-}
-
-// === impl Head ===
-
-impl Head {
-    const MAX: usize = 32;
-
-    /// A head of these bytes, [`Self::MAX`] at most.
-    pub(crate) fn of(bytes: &[u8]) -> Self {
-        let mut head = Self::default();
-        put(&mut head.bytes.as_mut_slice(), bytes);
-        head.len = bytes.len().min(Self::MAX) as u8;
-        head
-    }
-
-    fn as_slice(&self) -> &[u8] {
-        self.bytes.get(..self.len.into()).unwrap_or_default()
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests {
@@ -167,6 +63,7 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
+    use super::message::RATE;
     use super::*;
 
     /// Ways to do jobs on this machine: by what is found, and by each kind of unit that it has.

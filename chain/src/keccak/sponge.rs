@@ -5,8 +5,8 @@ use std::array;
 use alloy_primitives::B256;
 use pulp::bytemuck;
 
+use super::message::{Job, Message, RATE};
 use super::permutation::{Permutation, Units, WORDS};
-use super::{Job, Message, RATE};
 
 /// Lanes of the widest units.
 const LANES_MAX: usize = 8;

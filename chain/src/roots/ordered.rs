@@ -6,8 +6,9 @@
 
 mod key;
 mod levels;
+mod reference;
 
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::B256;
 use alloy_trie::EMPTY_ROOT_HASH;
 
 use crate::keccak::{Head, Message, hash_all};
@@ -15,19 +16,13 @@ use crate::rlp::{write_list_prefix, write_string_prefix};
 
 use key::{Key, Node};
 use levels::Levels;
+use reference::Reference;
 
 /// A trie that takes its items in order.
 #[derive(Debug)]
 pub(crate) struct OrderedTrie {
     count: usize,
     leaves: Vec<Reference>,
-}
-
-/// How a node is named in its parent: by its hash, or by itself if it is shorter than one.
-#[derive(Clone, Copy, Debug)]
-struct Reference {
-    bytes: [u8; Self::MAX],
-    len: u8,
 }
 
 /// Items that are worked on together: enough to fill all lanes, and no more memory however many there are.
@@ -89,44 +84,5 @@ impl OrderedTrie {
         let before = place.checked_sub(1).map_or(0, shared);
         let behind = Some(place + 1).filter(|place| *place < self.count).map_or(0, shared);
         before.max(behind)
-    }
-}
-
-// === impl Reference ===
-
-impl Reference {
-    /// A hash as a string item.
-    const MAX: usize = 33;
-    /// Prefix of a string of 32 bytes.
-    const HASH: u8 = 0xa0;
-
-    fn to(node: &Message<'_>, hash: B256) -> Self {
-        let mut bytes = [0; Self::MAX];
-        let [prefix, rest @ ..] = &mut bytes;
-        if node.len() < rest.len() {
-            return Self::itself(&node.to_vec());
-        }
-        *prefix = Self::HASH;
-        *rest = hash.0;
-        Self { bytes, len: Self::MAX as u8 }
-    }
-
-    /// A node that is shorter than a hash.
-    fn itself(node: &[u8]) -> Self {
-        let mut bytes = [0; Self::MAX];
-        bytes.iter_mut().zip(node).for_each(|(byte, from)| *byte = *from);
-        Self { bytes, len: node.len().min(Self::MAX) as u8 }
-    }
-
-    fn as_slice(&self) -> &[u8] {
-        self.bytes.get(..self.len.into()).unwrap_or_default()
-    }
-
-    /// The hash of the node: a root is always named by it.
-    fn hash(&self) -> B256 {
-        match self.as_slice() {
-            [Self::HASH, hash @ ..] => B256::try_from(hash).unwrap_or_default(),
-            node => keccak256(node),
-        }
     }
 }

@@ -8,8 +8,8 @@ use crate::keccak::{Message, hash_all};
 use crate::rlp::{write_list, write_list_prefix};
 use crate::roots::row::Row;
 
-use super::Reference;
 use super::key::{Key, Node};
+use super::reference::Reference;
 
 /// All branches of a trie.
 #[derive(Debug, Default)]
