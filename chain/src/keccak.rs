@@ -17,8 +17,8 @@ use message::Job;
 
 pub(crate) use message::{Head, Message};
 
-/// One permutation of all lanes takes not twice as long as the assembler's: a message that is more than this share of
-/// all the work is made alone.
+/// A message that is more than one part in so many of all the work is made alone: beside the few others it would keep
+/// one lane busy, and a permutation of all lanes takes nearly twice as long as the assembler's of one.
 const SHARE_MAX: usize = 2;
 
 /// The hashes of `messages`, in their order.
