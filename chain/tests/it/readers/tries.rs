@@ -2,8 +2,8 @@
 
 use alloy_primitives::keccak256;
 use alloy_trie::root::ordered_trie_root_encoded;
-use hypasis_chain::rlp::write_list;
-use hypasis_chain::{Body, roots};
+use hypasis_chain::rlp::{RlpError, write_list};
+use hypasis_chain::{Body, Receipts, roots};
 use proptest::prelude::*;
 
 use crate::support::body_of;
@@ -58,6 +58,9 @@ fn more_items_than_can_be_real_are_refused_before_they_cost_memory() {
     write_list(&mut withdrawals, &[1; 100_000]);
     let body = body_of(&[], &[0xc0], Some(&withdrawals));
     assert!(roots::withdrawals_root(&Body::parse(&body).unwrap()).is_err());
+    // Counted before the first of them is found to be no receipt.
+    let receipts = roots::receipts_summary(&Receipts::parse(&withdrawals).unwrap());
+    assert_eq!(receipts, Err(RlpError::TooMany(100_000 / 5)));
 }
 
 proptest! {
