@@ -6,6 +6,17 @@ use std::thread::available_parallelism;
 /// Runs until it is killed, or for as long as the program that started it does. Most of it is no work of the kernel's.
 const SPIN: &str = "while [ -e /proc/$PPID ]; do i=0; while [ $i -lt 100000 ]; do i=$((i + 1)); done; done";
 
+/// What idle cores of a Linux machine do, and how long a guest polls before it halts one.
+const IDLE_DRIVER: &str = "/sys/devices/system/cpu/cpuidle/current_driver";
+const HALT_POLL: &str = "/sys/module/haltpoll/parameters/guest_halt_poll_ns";
+
+/// How this machine's idle cores wait, as far as it tells: that decides what waking one costs.
+pub fn idling() -> String {
+    let tell =
+        |path| std::fs::read_to_string(path).map_or_else(|_| "unknown".into(), |text| text.trim().to_owned());
+    format!("Idle cores: driver {}, guest_halt_poll_ns {}.", tell(IDLE_DRIVER), tell(HALT_POLL))
+}
+
 /// Keeps all processors from going to sleep, by work that gives way to everything else: on a virtual machine it takes
 /// tens of microseconds to wake one, several times for each call. Ends when it is dropped.
 #[derive(Debug)]

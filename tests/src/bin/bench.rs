@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use hypasis_tests::appliance::Appliance;
 use hypasis_tests::bench::cases::{Case, ID, cases, heights};
-use hypasis_tests::bench::cores::{Awake, Processors};
+use hypasis_tests::bench::cores::{self, Awake, Processors};
 use hypasis_tests::bench::load::{Generator, Sample};
 use hypasis_tests::bench::nginx::Nginx;
 use hypasis_tests::bench::peers::{self as peer_bench, Kind, Served as Blocks};
@@ -172,11 +172,12 @@ fn interleaved(
 fn passing(servers: &Servers) {
     println!(
         "A miss: the middle of {PASSING_ROUNDS} medians of {CALLS} calls each, in microseconds, and the range in \
-         which it lies in 95 of 100 such measurements.\n"
+         which it lies in 95 of 100 such measurements. {}\n",
+        cores::idling()
     );
     print!("{}", head(&["cores", "straight", "Hypasis adds", "nginx adds"]));
     let asked = [servers.geth.address, servers.appliance.rpc, servers.nginx.passing];
-    print!("{}", passed("sleep between calls", asked));
+    print!("{}", passed("halt between calls", asked));
     let awake = Awake::keep();
     print!("{}", passed("are kept awake", asked));
     drop(awake);
