@@ -1,6 +1,5 @@
 //! What a node's answer means for routing. The answer itself is never changed.
 
-use memchr::memmem;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -35,12 +34,8 @@ pub(super) fn judge(answer: &Answer) -> Verdict {
     if answer.body.is_empty() || answer.body.len() > SEARCHED_BYTES_MAX {
         return Verdict::Answer;
     }
-    let text = answer.body.trim_ascii();
-    // Nearly all that passes through: what holds no such key is not read member by member.
-    if is_bracketed(text) && memmem::find(text, b"\"error\"").is_none() {
-        return Verdict::Answer;
-    }
-    if text.first() == Some(&b'[') {
+    let first = answer.body.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first == Some(&b'[') {
         let members: Vec<Member> = serde_json::from_slice(&answer.body).unwrap_or_default();
         return members
             .iter()
@@ -54,11 +49,6 @@ pub(super) fn judge(answer: &Answer) -> Verdict {
         Err(_) if answer.status < 400 => Verdict::Failed,
         Err(_) => Verdict::Answer,
     }
-}
-
-/// Whether it begins and ends as JSON-RPC does. What is between is the caller's to read.
-fn is_bracketed(text: &[u8]) -> bool {
-    matches!((text.first(), text.last()), (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')))
 }
 
 #[derive(Deserialize)]
@@ -140,7 +130,7 @@ mod tests {
             Verdict::Limited
         );
         assert_eq!(verdict(503, "{}"), Verdict::Failed);
-        for page in ["<html>", "{\"result\":", "{\"error\":1"] {
+        for page in ["<html>", "{\"result\":", "{\"error\":1", "{no JSON}"] {
             assert_eq!(verdict(200, page), Verdict::Failed, "{page}");
         }
     }
